@@ -1,0 +1,41 @@
+//! The article's three counters, decided: what a pair of answers says about the candidate.
+
+use crate::compare::{Comparison, compare};
+use crate::exchange::{Answer, Side};
+use crate::rule::Rules;
+use crate::verdict::{Cause, Verdict};
+
+/// Judges a pair.
+///
+/// - Equal after rules, and no 5xx: matched.
+/// - Both 5xx and equal: failed, because a transient fault proves nothing.
+/// - Different, also in the 5xx of one side or of both: unmatched. "It means the overall behavior …
+///   doesn't match", says the article, "and it requires a deeper investigation".
+/// - No complete answer from the other side, or nothing that can be compared: failed.
+#[must_use]
+pub fn judge(answering: Side, answered: &Answer, other: &Result<Answer, Cause>, rules: &Rules) -> Verdict {
+    let other = match other {
+        Ok(other) => other,
+        Err(cause) => return Verdict::Failed(*cause),
+    };
+    let (legacy, candidate) = match answering {
+        Side::Legacy => (answered, other),
+        Side::Candidate => (other, answered),
+    };
+    let faults = (is_fault(legacy), is_fault(candidate));
+    match compare(legacy, candidate, rules).comparison {
+        Comparison::Different(differences) => Verdict::Unmatched(differences),
+        // Only a rule that ignores the status leads here; a fault on one side is none less, also
+        // where the bodies cannot be compared.
+        Comparison::Incomparable(_) | Comparison::Equal(_) if faults.0 != faults.1 => {
+            Verdict::Unmatched(crate::compare::status_alone(legacy, candidate))
+        }
+        Comparison::Incomparable(cause) => Verdict::Failed(cause),
+        Comparison::Equal(_) if faults.0 => Verdict::Failed(Cause::Both5xx),
+        Comparison::Equal(equality) => Verdict::Matched(equality),
+    }
+}
+
+fn is_fault(answer: &Answer) -> bool {
+    answer.status.is_server_error()
+}

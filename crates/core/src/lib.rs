@@ -1,0 +1,30 @@
+//! The pure part of parallax: what an operation is, how two answers are compared, what the
+//! outcome is, and when an operation may move to the next stage.
+//!
+//! Nothing here does IO, reads a clock, rolls dice or knows an async runtime: time and
+//! randomness are arguments, so every decision can be repeated in a test. The shell (the
+//! `parallax` crate) acts on what is decided here.
+
+pub mod check;
+pub mod compare;
+mod diff;
+pub mod document;
+pub mod exchange;
+pub mod format;
+mod header;
+pub mod judge;
+mod label;
+pub mod operation;
+pub mod path;
+pub mod ratio;
+pub mod readiness;
+pub mod redaction;
+pub mod report;
+pub mod router;
+pub mod rule;
+pub mod signature;
+pub mod stage;
+pub mod tally;
+pub mod template;
+pub mod transition;
+pub mod verdict;
