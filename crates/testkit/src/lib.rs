@@ -1,0 +1,23 @@
+//! What the tests of parallax stand on: fake services over real sockets that misbehave on demand,
+//! a client that sends and reads bytes exactly as they are, and waiting with a deadline.
+//!
+//! Everything here works below an HTTP library, because a test of a proxy has to see and to send
+//! what no library would: broken framing, resets, the case and the order of header names. It
+//! listens on 127.0.0.1 only, on ports that the system chooses, and it never depends on the crate
+//! that it tests.
+
+mod behaviour;
+mod client;
+mod record;
+mod reply;
+mod service;
+mod wait;
+mod wire;
+
+pub use behaviour::{Behaviour, Gate, PerRequest, Step};
+pub use client::{RawClient, RawResponse};
+pub use record::Recorded;
+pub use reply::Reply;
+pub use service::FakeService;
+pub use wait::{wait_until, wait_until_blocking};
+pub use wire::Headers;
