@@ -1,0 +1,137 @@
+//! An operation as the API shows it, and as the pages do: names and order are the contract's.
+
+use std::collections::BTreeMap;
+
+use parallax_core::exchange::Side;
+use parallax_core::operation::OperationId;
+use parallax_core::ratio::Ratio;
+use parallax_core::readiness::{Condition, Readiness, assess};
+use parallax_core::stage::{Share, StageName};
+use parallax_core::tally::Tally;
+use parallax_core::verdict::{Cause, Skip};
+use serde::Serialize;
+
+use crate::routing::Entry;
+use crate::telemetry::Latency;
+
+/// An operation with its counts, its stage and its readiness.
+#[derive(Clone, Debug, Serialize)]
+pub struct OperationView {
+    /// Its name.
+    pub id: OperationId,
+    /// Which requests belong to it.
+    #[serde(rename = "match")]
+    pub matcher: String,
+    /// Where it is.
+    pub stage: StageName,
+    /// The share of clients that the candidate answers, in canary only.
+    pub share: Option<Share>,
+    /// Counts its changes of stage.
+    pub revision: u64,
+    /// What became of its requests, over all restarts.
+    pub counts: Counts,
+    /// matched / (matched + unmatched), none before the first check.
+    pub consistency: Option<f64>,
+    /// The consistency that is demanded.
+    pub target: Ratio,
+    /// Whether it may move up.
+    pub readiness: ReadinessView,
+    /// How fast the sides answer.
+    pub latency: Latencies,
+}
+
+/// `requests = matched + unmatched + failed + skipped + in_flight`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Counts {
+    /// Proxied requests and accepted posted checks.
+    pub requests: u64,
+    /// Checks whose sides agree.
+    pub matched: u64,
+    /// Checks whose sides differ.
+    pub unmatched: u64,
+    /// Checks that are no evidence, by reason.
+    pub failed: BTreeMap<Cause, u64>,
+    /// Requests that were not checked, by reason.
+    pub skipped: BTreeMap<Skip, u64>,
+    /// Being answered, queued or running.
+    pub in_flight: u64,
+}
+
+/// Whether an operation may move up, and what is missing.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReadinessView {
+    /// The summary.
+    pub state: Readiness,
+    /// How many more checks, all of them matching, would do; none when no number would.
+    pub more_matching_checks: Option<u64>,
+    /// Every condition.
+    pub conditions: Vec<Condition>,
+}
+
+/// The latency of both sides since the process started.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Latencies {
+    /// Of legacy.
+    pub legacy: Latency,
+    /// Of the candidate.
+    pub candidate: Latency,
+}
+
+impl OperationView {
+    /// An operation as it is now.
+    #[must_use]
+    pub fn of(entry: &Entry) -> Self {
+        let (in_flight, tally) = entry.meter.standing();
+        let assessment = assess(&tally, &entry.operation.target);
+        let readiness = ReadinessView {
+            state: assessment.state,
+            more_matching_checks: attainable(assessment.more_matching_checks),
+            conditions: assessment.conditions,
+        };
+        Self {
+            id: entry.operation.id.clone(),
+            matcher: entry.operation.matcher.to_string(),
+            stage: entry.stage.name(),
+            share: entry.stage.share(),
+            revision: entry.revision,
+            consistency: tally.consistency(),
+            counts: Counts::new(tally, in_flight),
+            target: entry.operation.target.consistency,
+            readiness,
+            latency: Latencies {
+                legacy: entry.meter.latency(Side::Legacy),
+                candidate: entry.meter.latency(Side::Candidate),
+            },
+        }
+    }
+}
+
+impl Counts {
+    fn new(tally: Tally, in_flight: u64) -> Self {
+        Self {
+            requests: tally.requests,
+            matched: tally.matched,
+            unmatched: tally.unmatched,
+            failed: tally.failed,
+            skipped: tally.skipped,
+            in_flight,
+        }
+    }
+
+    /// Checks that are no evidence.
+    #[must_use]
+    pub fn failed_total(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// Requests that were not checked.
+    #[must_use]
+    pub fn skipped_total(&self) -> u64 {
+        self.skipped.values().sum()
+    }
+}
+
+/// Core says "no number of matches would do" as the largest number.
+pub(super) fn attainable(more_matching_checks: u64) -> Option<u64> {
+    (more_matching_checks != u64::MAX).then_some(more_matching_checks)
+}

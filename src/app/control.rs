@@ -1,0 +1,81 @@
+//! What runs on the control thread: the API and the page, the writing of counts and stages, and
+//! the forgetting of what is older than it may get.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+use crate::api::{self, Access, Context};
+use crate::config::Token;
+use crate::recorder::Flush;
+use crate::rollout::Rollout;
+use crate::routing::SharedRouting;
+use crate::store::Store;
+use crate::tasks;
+use crate::telemetry::Telemetry;
+use crate::ui;
+
+/// How often old samples are looked for.
+const PURGE_EVERY: Duration = Duration::from_secs(60);
+
+/// Everything that runs on the control thread.
+pub(super) struct Control {
+    pub(super) listener: TcpListener,
+    pub(super) routing: SharedRouting,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) store: Store,
+    pub(super) rollout: Arc<Rollout>,
+    pub(super) flush: Flush,
+    pub(super) tokens: Vec<Token>,
+    pub(super) hosts: Vec<String>,
+    pub(super) retention: Duration,
+    pub(super) ready: watch::Receiver<bool>,
+    pub(super) finished: watch::Receiver<bool>,
+}
+
+impl Control {
+    /// Runs until the clients and the runners are done, then writes the last counts.
+    pub(super) async fn run(self) {
+        let flushing = tasks::spawn(self.flush.clone().run(self.finished.clone()));
+        tasks::spawn(Arc::clone(&self.rollout).run());
+        tasks::spawn(purge(self.store.clone(), self.retention));
+        self.serve().await;
+        flushing.await.ok();
+    }
+
+    async fn serve(self) {
+        let listener = match tokio::net::TcpListener::from_std(self.listener) {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!(%error, "the control listener cannot be used"),
+        };
+        let context = Context {
+            routing: self.routing,
+            telemetry: self.telemetry,
+            store: self.store,
+            rollout: self.rollout,
+            flush: self.flush,
+            access: Access::new(self.tokens),
+            hosts: self.hosts,
+            ready: self.ready,
+        };
+        if let Err(error) = api::run(listener, context, ui::pages(), self.finished).await {
+            tracing::error!(%error, "the control listener has failed");
+        }
+    }
+}
+
+/// Forgets samples and minutes that are older than `retention`.
+async fn purge(store: Store, retention: Duration) {
+    let retention = SignedDuration::try_from(retention).unwrap_or(SignedDuration::MAX);
+    loop {
+        if let Ok(before) = Timestamp::now().checked_sub(retention)
+            && let Err(error) = store.purge(before).await
+        {
+            tracing::warn!(%error, "what is older than `retention` could not be forgotten yet");
+        }
+        tokio::time::sleep(PURGE_EVERY).await;
+    }
+}

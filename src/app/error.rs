@@ -1,0 +1,49 @@
+//! Why the program cannot start: what, where, and what to do.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::store::StoreError;
+
+/// Why the program cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener could not be opened.
+    #[error("`{key}`: {address} {}", listening(error))]
+    Listen {
+        /// The key in the configuration.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        error: io::Error,
+    },
+    /// The store could not be opened or read.
+    #[error("`store`: {0}")]
+    Store(#[from] StoreError),
+    /// The metrics could not be registered.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The operations could not be routed.
+    #[error("`operations`: an operation {0}")]
+    Routing(#[from] parallax_core::router::SameRequests),
+    /// The operating system gave no thread or runtime.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+    /// Signals cannot be received.
+    #[error("cannot listen for signals: {0}")]
+    Signals(io::Error),
+}
+
+fn listening(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "is in use by another program; stop that one, or choose another address".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "needs more rights than this process has; choose a port from 1024 up".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "is no address of this machine; choose one that is".to_owned(),
+        _ => format!("cannot be listened on: {error}"),
+    }
+}

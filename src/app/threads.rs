@@ -1,0 +1,38 @@
+//! Threads, each with a single-threaded runtime of its own.
+
+use std::future::Future;
+use std::io;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime;
+
+use crate::tasks;
+
+/// Starts a thread that runs one future to its end, with its tasks. `work` makes the future on
+/// the thread itself, within its runtime.
+pub(super) fn start<F>(
+    name: &str,
+    work: impl FnOnce() -> F + Send + 'static,
+) -> io::Result<JoinHandle<F::Output>>
+where
+    F: Future,
+    F::Output: Send + 'static,
+{
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        // Two are enough: large comparisons and name look-ups, one at a time each.
+        .max_blocking_threads(2)
+        .build()?;
+    tasks::spawn_thread(name, move || {
+        let result = runtime.block_on(async move { work().await });
+        // Whatever a client or a side still holds open ends here.
+        runtime.shutdown_timeout(Duration::from_millis(100));
+        result
+    })
+}
+
+/// The number of data threads, and of runners.
+pub(super) fn per_core() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

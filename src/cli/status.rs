@@ -1,0 +1,227 @@
+//! `parallax status`: where every operation stands, or one of them in detail.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use parallax_core::ratio::Ratio;
+
+use super::client::{Client, ServerArgs, operation_path};
+use super::output::{Paint, Table, Tone, grouped, one_line, print, tallied};
+use super::view::{OperationView, Percentiles, demanded, stage_text};
+
+/// How often `--watch` asks again.
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+
+/// Show where each operation stands: stage, checks, consistency against its target, readiness
+/// and the latency of both sides
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  parallax status\n  parallax status getReturn")]
+pub(super) struct StatusArgs {
+    /// Only this operation, with every condition of its readiness
+    #[arg(value_name = "OP")]
+    operation: Option<String>,
+    /// Print the API's JSON unchanged
+    #[arg(long)]
+    json: bool,
+    /// Show it again every two seconds, until interrupted
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let client = Client::find(&args.server)?;
+    let paint = Paint::for_stdout();
+    loop {
+        let text = report(&client, args, paint)?;
+        if !args.watch {
+            print(&text)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        print(&paint.fresh_screen(&text))?;
+        std::thread::sleep(WATCH_EVERY);
+    }
+}
+
+fn report(client: &Client, args: &StatusArgs, paint: Paint) -> anyhow::Result<String> {
+    let path = args.operation.as_deref().map_or("/api/v1/operations".to_owned(), operation_path);
+    Ok(if args.json {
+        format!("{}\n", client.text(&path)?.trim_end())
+    } else if args.operation.is_some() {
+        detail(&client.get(&path)?, paint)
+    } else {
+        overview(&client.get::<Vec<_>>(&path)?, paint)
+    })
+}
+
+/// A line per operation.
+fn overview(operations: &[OperationView], paint: Paint) -> String {
+    const HEAD: [&str; 8] = [
+        "OPERATION",
+        "STAGE",
+        "CHECKS",
+        "CONSISTENCY",
+        "TARGET",
+        "READINESS",
+        "LEGACY p50/p99",
+        "CANDIDATE p50/p99",
+    ];
+    if operations.is_empty() {
+        return "no operations\n".to_owned();
+    }
+    let mut table = Table::default();
+    table.row(HEAD.map(|name| (Tone::Faint, name.to_owned())));
+    for operation in operations {
+        table.row([
+            (Tone::Plain, operation.id.clone()),
+            (Tone::Plain, stage_text(&operation.stage, operation.share.as_deref())),
+            (Tone::Plain, grouped(operation.counts.checks())),
+            (Tone::Plain, consistency(operation)),
+            (Tone::Plain, operation.target.clone()),
+            readiness(operation),
+            (Tone::Plain, latency(operation.latency.legacy.as_ref())),
+            (Tone::Plain, latency(operation.latency.candidate.as_ref())),
+        ]);
+    }
+    table.render(paint)
+}
+
+/// One operation with everything behind its readiness.
+fn detail(operation: &OperationView, paint: Paint) -> String {
+    let counts = &operation.counts;
+    let (tone, state) = readiness(operation);
+    let title = format!("{}  {}", one_line(&operation.id), one_line(&operation.matcher));
+    let facts = [
+        ("stage", Tone::Plain, stage_text(&operation.stage, operation.share.as_deref())),
+        (
+            "consistency",
+            Tone::Plain,
+            format!("{} of {} checks", consistency(operation), grouped(counts.checks())),
+        ),
+        ("readiness", tone, state),
+        ("requests", Tone::Plain, grouped(counts.requests)),
+        ("matched", Tone::Plain, grouped(counts.matched)),
+        ("unmatched", Tone::Plain, grouped(counts.unmatched)),
+        ("failed", Tone::Plain, or_none(tallied(&counts.failed))),
+        ("skipped", Tone::Plain, or_none(tallied(&counts.skipped))),
+        ("in flight", Tone::Plain, grouped(counts.in_flight)),
+        ("legacy p50/p99", Tone::Plain, latency(operation.latency.legacy.as_ref())),
+        ("candidate p50/p99", Tone::Plain, latency(operation.latency.candidate.as_ref())),
+    ];
+    let mut table = Table::default();
+    for (name, tone, text) in facts {
+        table.row([(Tone::Faint, format!("  {name}")), (tone, text)]);
+    }
+    let mut conditions = Table::default();
+    for condition in &operation.readiness.conditions {
+        let (tone, met) = if condition.met { (Tone::Good, "met") } else { (Tone::Bad, "missing") };
+        conditions.row([
+            (tone, format!("  {met}")),
+            (Tone::Plain, condition.name.clone()),
+            (Tone::Plain, condition.value.clone()),
+            (Tone::Faint, format!("needs {}", demanded(&condition.name, &condition.limit))),
+        ]);
+    }
+    format!("{title}\n{}\nConditions of readiness:\n{}", table.render(paint), conditions.render(paint))
+}
+
+fn or_none(text: String) -> String {
+    if text.is_empty() { "none".to_owned() } else { text }
+}
+
+/// matched / (matched + unmatched), cut and never rounded up, so that a number below the target
+/// does not read as if it met it.
+fn consistency(operation: &OperationView) -> String {
+    let counts = &operation.counts;
+    let checks = u128::from(counts.checks());
+    if checks == 0 {
+        return "–".to_owned();
+    }
+    let ppm = u128::from(counts.matched) * u128::from(Ratio::ONE.ppm()) / checks;
+    Ratio::from_ppm(u32::try_from(ppm).unwrap_or(u32::MAX)).to_string()
+}
+
+fn readiness(operation: &OperationView) -> (Tone, String) {
+    let readiness = &operation.readiness;
+    let missing = || {
+        let names = readiness.conditions.iter().filter(|condition| !condition.met);
+        names.map(|condition| condition.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let more = match readiness.more_matching_checks {
+        Some(0) => String::new(),
+        None => ", out of reach".to_owned(),
+        Some(more) => format!(", {} more matching", grouped(more)),
+    };
+    match readiness.state.as_str() {
+        "ready" => (Tone::Good, "ready".to_owned()),
+        "gathering" => (Tone::Warning, format!("gathering{more}")),
+        "below" => (Tone::Bad, format!("below: {}{more}", missing())),
+        other => (Tone::Plain, other.to_owned()),
+    }
+}
+
+fn latency(percentiles: Option<&Percentiles>) -> String {
+    let text = |ms: Option<f64>| ms.map_or("–".to_owned(), |ms| format!("{ms:.1}"));
+    match percentiles {
+        Some(Percentiles { p50_ms: None, p99_ms: None }) | None => "–".to_owned(),
+        Some(Percentiles { p50_ms, p99_ms }) => format!("{}/{} ms", text(*p50_ms), text(*p99_ms)),
+    }
+}
+
+/// The names of all operations.
+pub(super) fn ids(client: &Client) -> anyhow::Result<Vec<String>> {
+    let operations: Vec<OperationView> = client.get("/api/v1/operations")?;
+    Ok(operations.into_iter().map(|operation| operation.id).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(matched: u64, unmatched: u64) -> OperationView {
+        serde_json::from_value(serde_json::json!({
+            "id": "getReturn", "match": "GET /returns/{return_id}", "stage": "canary", "share": "5%", "revision": 3,
+            "counts": {"requests": 2500, "matched": matched, "unmatched": unmatched, "failed": {"timeout": 2},
+                       "skipped": {"sampled_out": 1200, "queue_full": 7}, "in_flight": 1},
+            "consistency": 0.9987, "target": "99.9%",
+            "readiness": {"state": "below", "more_matching_checks": 1000, "conditions": [
+                {"name": "min_checks", "met": true, "value": "1290", "limit": "1000"},
+                {"name": "target", "met": false, "value": "99.8449%", "limit": "99.9%"}]},
+            "latency": {"legacy": {"p50_ms": 1.25, "p99_ms": 8.0}, "candidate": {"p50_ms": null, "p99_ms": null}}
+        }))
+        .expect("an operation")
+    }
+
+    #[test]
+    fn a_line_per_operation() {
+        let text = overview(&[operation(1288, 2)], Paint::never());
+        assert_eq!(
+            text,
+            "\
+OPERATION  STAGE      CHECKS  CONSISTENCY  TARGET  READINESS                           LEGACY p50/p99  CANDIDATE p50/p99
+getReturn  canary 5%  1,290   99.8449%     99.9%   below: target, 1,000 more matching  1.2/8.0 ms      –
+"
+        );
+    }
+
+    #[test]
+    fn a_consistency_below_the_target_never_reads_as_if_it_met_it() {
+        assert_eq!(consistency(&operation(9_999_999, 1)), "99.9999%");
+        assert_eq!(consistency(&operation(0, 0)), "–");
+        assert_eq!(consistency(&operation(5, 0)), "100%");
+    }
+
+    #[test]
+    fn one_operation_in_detail() {
+        let text = detail(&operation(1288, 2), Paint::never());
+        for line in [
+            "getReturn  GET /returns/{return_id}",
+            "  skipped            sampled_out 1,200, queue_full 7",
+            "  missing  target      99.8449%  needs at least 99.9%",
+        ] {
+            assert!(text.lines().any(|printed| printed == line), "{line}\nin\n{text}");
+        }
+    }
+}

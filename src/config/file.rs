@@ -1,0 +1,350 @@
+//! The file as it is typed. These structures are the one list of keys: the JSON Schema that
+//! `parallax config schema` prints is made of them, and the file is held against that schema
+//! (see `shape`). Values are still texts here; `resolve` gives them their meaning and defaults.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use http::HeaderName;
+use parallax_core::operation::{Idempotent, Matcher, OperationId};
+use parallax_core::ratio::Ratio;
+use parallax_core::redaction::Samples;
+use parallax_core::rule::{HeaderProfile, RuleSpec};
+use parallax_core::stage::InitialStage;
+use parallax_core::template::Template;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
+use super::error::At;
+use super::host_name::HostName;
+use super::network::Network;
+use super::scalar::{Count, Listen, Raw, Scalar, Size, Text, Timeout};
+use super::secret::Source;
+use super::side::{HostPolicy, UpstreamUrl};
+
+/// parallax.yaml: a service, its replacement, and the operations to move over.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "parallax.yaml", deny_unknown_fields)]
+pub(super) struct File {
+    /// Where clients connect; `127.0.0.1:8080` by default.
+    pub(super) listen: Option<Raw<Listen>>,
+    /// TLS for clients. Not available in this version.
+    pub(super) tls: Option<Later>,
+    /// The listener of the web UI, the API and the metrics.
+    pub(super) control: Option<ControlFile>,
+    /// The service that is being replaced.
+    pub(super) legacy: SideFile,
+    /// The service that replaces it.
+    pub(super) candidate: SideFile,
+    /// A second legacy instance. Not available in this version.
+    pub(super) secondary: Option<Later>,
+    /// Where counts, samples and stages are kept; `sqlite://parallax.db` by default, or `memory://`.
+    pub(super) store: Option<Raw<Text>>,
+    /// Where checks wait. This version knows `store` only.
+    pub(super) queue: Option<Later>,
+    /// Bounds of what is held in memory.
+    pub(super) limits: Option<LimitsFile>,
+    /// What tells one client from another, so that each stays on one side.
+    pub(super) sticky: Option<StickyFile>,
+    /// Networks whose word about the client's address is believed.
+    pub(super) trusted_proxies: Option<Vec<Raw<Network>>>,
+    /// How long samples are kept; `7d` by default.
+    pub(super) retention: Option<Raw<Duration>>,
+    /// An OpenAPI document to take operations from. Not available in this version.
+    pub(super) openapi: Option<Later>,
+    /// What an operation starts from.
+    #[serde(default)]
+    #[schemars(schema_with = "defaults_schema")]
+    pub(super) defaults: Option<Box<OperationFile>>,
+    /// The operations to move over, at least one.
+    #[schemars(length(min = 1))]
+    pub(super) operations: Vec<OperationFile>,
+}
+
+/// The listener of the web UI, the API and the metrics.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "Control", deny_unknown_fields)]
+pub(super) struct ControlFile {
+    /// Where it listens; `127.0.0.1:9900` by default.
+    pub(super) listen: Option<Raw<Listen>>,
+    /// Who may do what; needed beyond loopback.
+    pub(super) tokens: Option<Vec<TokenFile>>,
+    /// Names under which it is reached besides its own address: `parallax.internal`, with a port
+    /// where only that one is meant. Without tokens, only names of loopback.
+    pub(super) hosts: Option<Vec<Raw<HostName>>>,
+}
+
+/// A token of the control listener.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Token", deny_unknown_fields)]
+pub(super) struct TokenFile {
+    /// Who it is, for the audit.
+    pub(super) name: Raw<Text>,
+    /// A viewer reads, an operator changes stages too, intake posts checks.
+    pub(super) role: Raw<super::settings::Role>,
+    /// A reference: `env:NAME` or `file:PATH`.
+    pub(super) token: Raw<Source>,
+}
+
+/// How a side is reached: all keys, or just its URL.
+#[derive(Debug)]
+pub(super) enum SideFile {
+    Url(Raw<UpstreamUrl>),
+    Full(Box<UpstreamFile>),
+}
+
+/// How a side is reached.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Side", deny_unknown_fields)]
+pub(super) struct UpstreamFile {
+    /// Where it is: `http://host:port/base`.
+    pub(super) url: Raw<UpstreamUrl>,
+    /// What it is told in `Host`: `preserve` (default) what the client said, `upstream` its own, or a name.
+    pub(super) host: Option<Raw<HostPolicy>>,
+    /// How long it may take for an answer: `none` by default for legacy, `10s` for the candidate,
+    /// whose copies it bounds.
+    pub(super) timeout: Option<Raw<Timeout>>,
+    /// Copies in flight to it, at most; 256 by default.
+    pub(super) max_in_flight: Option<Raw<Count>>,
+    /// Headers that every request to it gets; a value may be `env:NAME` or `file:PATH`.
+    pub(super) headers: Option<BTreeMap<String, Raw<Source>>>,
+}
+
+/// Bounds of what is held in memory.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "Limits", deny_unknown_fields)]
+pub(super) struct LimitsFile {
+    /// Checks that wait, at most; 10000 by default.
+    pub(super) queue_checks: Option<Raw<Count>>,
+    /// Bytes of checks that wait, at most; `256MiB` by default.
+    pub(super) queue_bytes: Option<Raw<Size>>,
+    /// Longest head of a request; `32KiB` by default.
+    pub(super) head: Option<Raw<Size>>,
+    /// Most header fields of a request; 100 by default.
+    pub(super) headers: Option<Raw<Count>>,
+    /// Longest target of a request; `8KiB` by default.
+    pub(super) uri: Option<Raw<Size>>,
+}
+
+/// What tells one client from another: `client_ip`, or a mapping.
+#[derive(Debug)]
+pub(super) enum StickyFile {
+    Word(At, String),
+    Key(StickyKeyFile),
+}
+
+/// What tells one client from another; one of `cookie` and `header`, else the client's address.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Sticky", deny_unknown_fields)]
+pub(super) struct StickyKeyFile {
+    /// A cookie by its name.
+    pub(super) cookie: Option<Raw<Text>>,
+    /// A header by its name.
+    pub(super) header: Option<Raw<HeaderName>>,
+    /// Changes which clients a share takes first.
+    pub(super) salt: Option<Raw<Source>>,
+}
+
+/// An operation: an endpoint to move over, and how it is checked. Every key except `id`, `match`
+/// and `candidate_path` may stand under `defaults` too.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "Operation", deny_unknown_fields)]
+pub(super) struct OperationFile {
+    /// Its name, and the metric label `operation_id`.
+    #[schemars(required)]
+    pub(super) id: Option<Raw<OperationId>>,
+    /// Method and path template: `GET /returns/{return_id}`.
+    #[serde(rename = "match")]
+    #[schemars(required)]
+    pub(super) matcher: Option<Raw<Matcher>>,
+    /// The candidate's path, where it is another one.
+    pub(super) candidate_path: Option<Raw<Template>>,
+    /// Where it starts when nothing is stored: `shadow` (default) or `legacy`.
+    pub(super) stage: Option<Raw<InitialStage>>,
+    /// The share of its requests that is checked; `100%` by default.
+    pub(super) sample: Option<Raw<Ratio>>,
+    /// The consistency at which it may be switched; `99.9%` by default.
+    pub(super) target: Option<Raw<Ratio>>,
+    /// A confidence bound for the target. This version knows `off` only: the plain percentage.
+    pub(super) confidence: Option<Later>,
+    /// Checks before it may be switched, at least; 1000 by default.
+    pub(super) min_checks: Option<Raw<u64>>,
+    /// Distinct requests among the checks. This version knows 1 only.
+    pub(super) min_distinct: Option<Later>,
+    /// Failed checks, at most; `1%` by default.
+    pub(super) max_failed: Option<Raw<Ratio>>,
+    /// Checked requests among those that should be, at least; `90%` by default.
+    pub(super) min_checked: Option<Raw<Ratio>>,
+    /// A limit to the candidate's latency. Not available in this version.
+    pub(super) latency_limit: Option<Later>,
+    /// Whether its requests may run on both sides: `auto` (default: GET, HEAD, OPTIONS), `true`, `false`.
+    pub(super) idempotent: Option<Raw<Idempotent>>,
+    /// Keeping its checks on disk. This version knows `false` only.
+    pub(super) durable: Option<Later>,
+    /// Asking both sides again after a mismatch. This version knows `off` only.
+    pub(super) recheck: Option<Later>,
+    /// When the copy leaves. This version knows `after` only.
+    pub(super) when: Option<Later>,
+    /// How the candidate's build is told. Not available in this version.
+    pub(super) version: Option<Later>,
+    /// An automatic canary. Not available in this version.
+    pub(super) canary: Option<Later>,
+    /// An automatic rollback. This version knows `off` only.
+    pub(super) rollback_when: Option<Later>,
+    /// Longest body that is kept for comparison; `1MiB` by default.
+    pub(super) body_limit: Option<Raw<Size>>,
+    /// How much of a sample is kept: `masked` (default) its shape and length, `plain`, or `none`.
+    pub(super) samples: Option<Raw<Samples>>,
+    /// What is never kept, in addition to `authorization`, `cookie` and `set-cookie`.
+    pub(super) redact: Option<RedactFile>,
+    /// Which headers count: `default`, or `strict` for all of them.
+    pub(super) headers: Option<Raw<HeaderProfile>>,
+    /// What may differ, and where; an operation adds to the rules under `defaults`.
+    #[schemars(with = "Option<Vec<RuleSpec>>")]
+    pub(super) compare: Option<Vec<Spanned<Value>>>,
+}
+
+/// What is never kept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Redact", deny_unknown_fields)]
+pub(super) struct RedactFile {
+    /// Headers by name.
+    pub(super) headers: Option<Vec<Raw<HeaderName>>>,
+    /// Places in the body: `$.body.customer.email`.
+    pub(super) body: Option<Vec<Raw<Text>>>,
+}
+
+/// A key of the contract whose feature comes later. It is read so that it can be refused by name
+/// where it asks for something that this version does not do.
+#[derive(Debug)]
+pub(super) struct Later {
+    pub(super) at: At,
+    /// The value, when it is a single word or number.
+    pub(super) word: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Later {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned { value, referenced, .. } = Spanned::<Value>::deserialize(deserializer)?;
+        let word = match value {
+            Value::String(word) => Some(word),
+            Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        };
+        Ok(Self { at: referenced.into(), word })
+    }
+}
+
+impl JsonSchema for Later {
+    fn schema_name() -> Cow<'static, str> {
+        "Later".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({})
+    }
+}
+
+/// A word where a mapping could stand too.
+enum WordOr<T> {
+    Word(String),
+    Mapping(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for WordOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = WordOr<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a mapping")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Self::Value, E> {
+                Ok(WordOr::Word(word.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(WordOr::Mapping)
+            }
+        }
+
+        deserializer.deserialize_any(Either(std::marker::PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for SideFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let side = Spanned::<WordOr<Box<UpstreamFile>>>::deserialize(deserializer)?;
+        Ok(match side.value {
+            WordOr::Word(url) => Self::Url(Raw::new(url, side.referenced.into())),
+            WordOr::Mapping(full) => Self::Full(full),
+        })
+    }
+}
+
+impl JsonSchema for SideFile {
+    fn schema_name() -> Cow<'static, str> {
+        "SideOrUrl".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let full = generator.subschema_for::<UpstreamFile>();
+        json_schema!({"anyOf": [UpstreamUrl::schema(), full]})
+    }
+}
+
+impl<'de> Deserialize<'de> for StickyFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let sticky = Spanned::<WordOr<StickyKeyFile>>::deserialize(deserializer)?;
+        Ok(match sticky.value {
+            WordOr::Word(word) => Self::Word(sticky.referenced.into(), word),
+            WordOr::Mapping(key) => Self::Key(key),
+        })
+    }
+}
+
+impl JsonSchema for StickyFile {
+    fn schema_name() -> Cow<'static, str> {
+        "StickyOrWord".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let key = generator.subschema_for::<StickyKeyFile>();
+        json_schema!({"anyOf": [{"const": "client_ip"}, key]})
+    }
+}
+
+/// The schema of an operation without what makes it one operation.
+fn defaults_schema(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = OperationFile::json_schema(generator);
+    schema.remove("required");
+    schema.insert("type".to_owned(), serde_json::json!(["object", "null"]));
+    schema.insert("description".to_owned(), "What an operation starts from.".into());
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        for own in ["id", "match", "candidate_path"] {
+            properties.remove(own);
+        }
+    }
+    schema
+}

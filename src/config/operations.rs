@@ -1,0 +1,183 @@
+//! The operations: what each says itself, over what `defaults` says, over what the contract says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::HeaderName;
+use parallax_core::operation::{Idempotent, Matcher, Operation, OperationId, Target};
+use parallax_core::ratio::Ratio;
+use parallax_core::redaction::{DEFAULT_HEADERS, Redaction, Samples};
+use parallax_core::router::Router;
+use parallax_core::rule::{HeaderProfile, Rules};
+use parallax_core::stage::InitialStage;
+use parallax_core::template::Template;
+
+use super::error::{At, Problems};
+use super::file::{File, Later, OperationFile, RedactFile};
+use super::resolve::{get, later};
+use super::rules::compile_rules;
+use super::scalar::{Raw, Scalar, Size, Text};
+
+/// The operations of a file, in its order.
+pub(super) fn resolve(file: &File, problems: &mut Problems) -> Vec<Arc<Operation>> {
+    let absent = OperationFile::default();
+    let defaults = file.defaults.as_deref().unwrap_or(&absent);
+    // Read on their own too: each operation may have a value in place of a bad one here.
+    later_keys(defaults, problems);
+    Layers { own: &absent, defaults }.operation(problems);
+    let mut operations = Vec::new();
+    let mut taken = Taken::default();
+    for own in &file.operations {
+        later_keys(own, problems);
+        let layers = Layers { own, defaults };
+        let operation = layers.operation(problems);
+        if let (Some(operation), Some(id)) = (operation, &own.id) {
+            taken.claim(&operation, id.at, problems);
+            operations.push(Arc::new(operation));
+        }
+    }
+    operations
+}
+
+fn later_keys(file: &OperationFile, problems: &mut Problems) {
+    let keys: [(&str, &Option<Later>, Option<&str>); 9] = [
+        ("confidence", &file.confidence, Some("off")),
+        ("min_distinct", &file.min_distinct, Some("1")),
+        ("latency_limit", &file.latency_limit, Some("off")),
+        ("durable", &file.durable, Some("false")),
+        ("recheck", &file.recheck, Some("off")),
+        ("when", &file.when, Some("after")),
+        ("version", &file.version, None),
+        ("canary", &file.canary, None),
+        ("rollback_when", &file.rollback_when, Some("off")),
+    ];
+    for (name, key, does) in keys {
+        later(name, key.as_ref(), does, problems);
+    }
+}
+
+/// What an operation says itself, and what it says where it is silent.
+struct Layers<'a> {
+    own: &'a OperationFile,
+    defaults: &'a OperationFile,
+}
+
+impl<'a> Layers<'a> {
+    fn operation(&self, problems: &mut Problems) -> Option<Operation> {
+        let id: Option<OperationId> = self.own.id.as_ref().and_then(|raw| raw.get(problems));
+        let matcher: Option<Matcher> = self.own.matcher.as_ref().and_then(|raw| raw.get(problems));
+        let candidate_path = self.candidate_path(matcher.as_ref(), problems);
+        let operation = Operation {
+            candidate_path,
+            initial_stage: self.value(|file| file.stage.as_ref(), InitialStage::Shadow, problems),
+            sample: self.value(|file| file.sample.as_ref(), Ratio::ONE, problems),
+            target: self.target(problems),
+            idempotent: self.value(|file| file.idempotent.as_ref(), Idempotent::Auto, problems),
+            body_limit: self.value(|file| file.body_limit.as_ref(), Size(1 << 20), problems).0,
+            rules: self.rules(problems),
+            redaction: self.redaction(problems),
+            id: id?,
+            matcher: matcher?,
+        };
+        Some(operation)
+    }
+
+    fn value<T: Scalar + 'a>(
+        &self,
+        pick: impl Fn(&'a OperationFile) -> Option<&'a Raw<T>>,
+        default: T,
+        problems: &mut Problems,
+    ) -> T {
+        get(pick(self.own).or_else(|| pick(self.defaults)), default, problems)
+    }
+
+    fn target(&self, problems: &mut Problems) -> Target {
+        let percent = |tenths: u32| Ratio::from_ppm(tenths * 1_000);
+        Target {
+            consistency: self.value(|file| file.target.as_ref(), percent(999), problems),
+            min_checks: self.value(|file| file.min_checks.as_ref(), 1000, problems),
+            max_failed: self.value(|file| file.max_failed.as_ref(), percent(10), problems),
+            min_checked: self.value(|file| file.min_checked.as_ref(), percent(900), problems),
+        }
+    }
+
+    /// The candidate's path; every parameter in it must come from the match.
+    fn candidate_path(&self, matcher: Option<&Matcher>, problems: &mut Problems) -> Option<Template> {
+        let raw = self.own.candidate_path.as_ref()?;
+        let template = raw.get(problems)?;
+        let matcher = matcher?;
+        let unknown =
+            template.parameters().find(|name| matcher.template.parameters().all(|known| known != *name));
+        if let Some(name) = unknown {
+            problems.add(
+                raw.at,
+                format!("`{{{name}}}` in `candidate_path` is no parameter of `match: {matcher}`, so it has no value"),
+            );
+        }
+        Some(template)
+    }
+
+    /// An operation starts from the rules under `defaults` and adds its own.
+    fn rules(&self, problems: &mut Problems) -> Rules {
+        let profile = self.value(|file| file.headers.as_ref(), HeaderProfile::Default, problems);
+        let layers = [self.defaults, self.own];
+        let specs: Vec<_> = layers.iter().flat_map(|file| file.compare.iter().flatten()).collect();
+        compile_rules(&specs, problems).with_headers(profile)
+    }
+
+    /// What is never kept only ever grows: leaving a name out of a list must not bring to light
+    /// what another list hides.
+    fn redaction(&self, problems: &mut Problems) -> Redaction {
+        let samples = self.value(|file| file.samples.as_ref(), Samples::Masked, problems);
+        let mut headers: Vec<HeaderName> = DEFAULT_HEADERS.to_vec();
+        for raw in self.redacts().flat_map(|redact| redact.headers.iter().flatten()) {
+            headers.extend(raw.get(problems).filter(|name| !headers.contains(name)));
+        }
+        let body = self.redacts().flat_map(|redact| redact.body.iter().flatten());
+        let read = |raw: &Raw<Text>| raw.get(problems).map(|Text(path)| (raw.at, path));
+        let (places, paths): (Vec<At>, Vec<String>) = body.filter_map(read).unzip();
+        Redaction::new(samples, headers, &paths).unwrap_or_else(|error| {
+            if let Some(at) = places.get(error.index) {
+                problems.add(*at, format!("`redact.body`: {error}"));
+            }
+            Redaction::default()
+        })
+    }
+
+    fn redacts(&self) -> impl Iterator<Item = &'a RedactFile> {
+        [self.defaults, self.own].into_iter().filter_map(|file| file.redact.as_ref())
+    }
+}
+
+/// Names and requests that belong to an operation already, and where it stands.
+#[derive(Default)]
+struct Taken {
+    ids: HashMap<OperationId, At>,
+    router: Router,
+    entries: Vec<(OperationId, At)>,
+}
+
+impl Taken {
+    fn claim(&mut self, operation: &Operation, at: At, problems: &mut Problems) {
+        let Operation { id, matcher, .. } = operation;
+        if let Some(first) = self.ids.insert(id.clone(), at) {
+            problems.add(
+                at,
+                format!("the id `{id}` is taken by the operation in line {}; choose another", first.line),
+            );
+        }
+        let entry = self.entries.len();
+        self.entries.push((id.clone(), at));
+        if let Err(same) = self.router.insert(matcher.method.clone(), &matcher.template, entry)
+            && let Some((first, place)) = self.entries.get(same.first)
+        {
+            problems.add(
+                at,
+                format!(
+                    "`{id}` matches the same requests ({matcher}) as `{first}` in line {}; remove one or change its `match`",
+                    place.line
+                ),
+            );
+        }
+    }
+}

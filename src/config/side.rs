@@ -1,0 +1,202 @@
+//! Where a side is and how it is spoken to.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use http::uri::{Authority, Scheme};
+use http::{HeaderName, HeaderValue, Uri};
+
+use super::scalar::Scalar;
+
+/// How one of the two services is reached.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Where it is.
+    pub url: UpstreamUrl,
+    /// What it is told in `Host`.
+    pub host: HostPolicy,
+    /// How long it may take for an answer to a client; none: as long as the client waits.
+    pub timeout: Option<Duration>,
+    /// Copies in flight to it, at most.
+    pub max_in_flight: usize,
+    /// Headers that every request to it gets, in place of the client's; marked sensitive.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Where a side is: `http://host:port/base`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamUrl {
+    /// A name or an IP address, IPv6 without its brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Host and port as they stand in a `Host` header: the port only where it was typed.
+    pub authority: Authority,
+    /// What goes before every path: empty, or `/base` without a slash at its end.
+    pub base_path: String,
+}
+
+impl UpstreamUrl {
+    /// Whether requests sent here would arrive at our own listener.
+    #[must_use]
+    pub fn reaches(&self, listener: SocketAddr) -> bool {
+        let own = listener.ip();
+        let address = match self.host.parse::<IpAddr>() {
+            Ok(address) => Some(address),
+            Err(_) if self.host.eq_ignore_ascii_case("localhost") => Some(IpAddr::from([127, 0, 0, 1])),
+            Err(_) => None,
+        };
+        let same = |address: IpAddr| {
+            address == own
+                || address.is_unspecified() && (own.is_loopback() || own.is_unspecified())
+                || address.is_loopback() && own.is_unspecified()
+        };
+        listener.port() != 0 && listener.port() == self.port && address.is_some_and(same)
+    }
+}
+
+impl fmt::Display for UpstreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.authority, self.base_path)
+    }
+}
+
+impl std::str::FromStr for UpstreamUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::read(text)
+    }
+}
+
+impl Scalar for UpstreamUrl {
+    fn read(text: &str) -> Result<Self, String> {
+        let write_it = "write it like `http://127.0.0.1:8081` or `http://returns.internal/v1`";
+        if text.contains('@') {
+            return Err("a URL must not hold a user or password; send them with `headers`".to_owned());
+        }
+        let uri: Uri = text.parse().map_err(|error| format!("`{text}` is no URL ({error}); {write_it}"))?;
+        match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => {}
+            Some(scheme) if *scheme == Scheme::HTTPS => {
+                return Err("`https://` to a side is not available in this version; use `http://`".to_owned());
+            }
+            _ => return Err(format!("`{text}` is no http URL; {write_it}")),
+        }
+        let authority = uri.authority().ok_or_else(|| format!("`{text}` names no host; {write_it}"))?;
+        if uri.query().is_some() || text.contains('#') {
+            return Err(format!("`{text}` has a query or fragment; a side is a host and a base path"));
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let typed = authority.as_str().strip_prefix(authority.host()).and_then(|rest| rest.strip_prefix(':'));
+        let port = match typed.map(str::parse::<u16>) {
+            None => 80,
+            Some(Ok(port)) if port > 0 => port,
+            Some(_) => return Err(format!("`{text}` has no port between 1 and 65535")),
+        };
+        if host.is_empty() {
+            return Err(format!("`{text}` names no host; {write_it}"));
+        }
+        let base_path = uri.path().trim_end_matches('/').to_owned();
+        Ok(Self { host, port, authority: authority.clone(), base_path })
+    }
+
+    fn schema() -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "format": "uri", "pattern": "^http://"})
+    }
+}
+
+/// What a side is told in `Host`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostPolicy {
+    /// What the client said.
+    Preserve,
+    /// The side's own host and port.
+    Upstream,
+    /// This name.
+    Name(HeaderValue),
+}
+
+impl Scalar for HostPolicy {
+    fn read(text: &str) -> Result<Self, String> {
+        let error = || format!("`{text}` is neither `preserve` nor `upstream` nor a host name");
+        match text {
+            "preserve" => Ok(Self::Preserve),
+            "upstream" => Ok(Self::Upstream),
+            name => match name.parse::<Authority>() {
+                Ok(authority) if !name.contains('@') && !authority.host().is_empty() => {
+                    HeaderValue::from_str(name).map(Self::Name).map_err(|_| error())
+                }
+                _ => Err(error()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> UpstreamUrl {
+        UpstreamUrl::read(text).expect("a url")
+    }
+
+    #[test]
+    fn a_url_falls_into_its_parts() {
+        let full = url("http://returns.internal:8081/v1/");
+        assert_eq!(
+            (full.host.as_str(), full.port, full.base_path.as_str()),
+            ("returns.internal", 8081, "/v1")
+        );
+        let short = url("http://[::1]");
+        assert_eq!((short.host.as_str(), short.port, short.base_path.as_str()), ("::1", 80, ""));
+        assert_eq!(short.authority, "[::1]");
+    }
+
+    #[test]
+    fn what_is_no_side_is_refused() {
+        for bad in [
+            "",
+            "returns:80",
+            "/path",
+            "ftp://a/",
+            "https://a/",
+            "http://",
+            "http://u:p@a/",
+            "http://a/?x",
+            "http://a/#x",
+            "http://a:0/",
+            "http://a:99999/",
+            "http://a b/",
+            "http://:80/",
+        ] {
+            assert!(UpstreamUrl::read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_side_that_is_ourselves_is_recognised() {
+        let reaches = |text: &str, listener: &str| url(text).reaches(listener.parse().expect("an address"));
+        assert!(reaches("http://127.0.0.1:8080", "127.0.0.1:8080"));
+        assert!(reaches("http://localhost:8080", "0.0.0.0:8080"));
+        assert!(reaches("http://[::1]:8080", "[::]:8080"));
+        assert!(reaches("http://0.0.0.0:8080", "127.0.0.1:8080"));
+        assert!(!reaches("http://127.0.0.1:8081", "127.0.0.1:8080"));
+        assert!(!reaches("http://10.0.0.1:8080", "0.0.0.0:8080"));
+        assert!(!reaches("http://127.0.0.1:80", "127.0.0.1:0"));
+    }
+
+    #[test]
+    fn a_host_is_a_policy_or_a_name() {
+        assert_eq!(HostPolicy::read("preserve"), Ok(HostPolicy::Preserve));
+        assert_eq!(HostPolicy::read("upstream"), Ok(HostPolicy::Upstream));
+        assert_eq!(
+            HostPolicy::read("shop.example:80"),
+            Ok(HostPolicy::Name(HeaderValue::from_static("shop.example:80")))
+        );
+        for bad in ["", "a b", "user@host", "http://a"] {
+            assert!(HostPolicy::read(bad).is_err(), "{bad}");
+        }
+    }
+}

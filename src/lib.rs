@@ -1,0 +1,20 @@
+//! parallax runs a legacy service and its replacement side by side on live traffic, compares
+//! their answers, proves when each operation is ready, and switches it. ARCHITECTURE.md is the
+//! map of this crate.
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod proxy;
+pub mod queue;
+pub mod recorder;
+pub mod rollout;
+pub mod routing;
+pub mod runner;
+pub mod store;
+pub mod tasks;
+pub mod telemetry;
+pub mod ui;
+pub mod upstream;

@@ -1,0 +1,49 @@
+//! Takes connections in and deals each to the thread with the fewest.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::worker::WorkerHandle;
+
+/// How long to wait when the operating system gives no connection, for lack of file descriptors
+/// for example: trying again at once would take a core and help nobody.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Takes connections in.
+pub struct Acceptor {
+    /// Where they arrive.
+    pub listener: TcpListener,
+    /// Who serves them.
+    pub workers: Vec<WorkerHandle>,
+}
+
+impl Acceptor {
+    /// Runs until `draining` turns true; then the listener is closed.
+    pub async fn run(self, mut draining: watch::Receiver<bool>) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                _ = draining.wait_for(|draining| *draining) => return,
+            };
+            let dealt = async {
+                let (stream, peer) = accepted?;
+                stream.set_nodelay(true)?;
+                Ok::<_, io::Error>((stream.into_std()?, peer))
+            };
+            match dealt.await {
+                Ok((stream, peer)) => {
+                    if let Some(worker) = self.workers.iter().min_by_key(|worker| worker.active()) {
+                        worker.deal(stream, peer).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+}

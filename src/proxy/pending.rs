@@ -1,0 +1,80 @@
+//! A check in the making: everything but the end of the answer's body. It ends in exactly one of
+//! three ways: complete, broken off by the side, or left by the client.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use parallax_core::exchange::Side;
+use parallax_core::operation::Operation;
+use parallax_core::verdict::Skip;
+
+use super::body::SharedCapture;
+use super::capture::AnswerCapture;
+use crate::queue::{AnswerHead, Chunks, Queue, RequestHead, Reservation, Waiting};
+use crate::telemetry::Ticket;
+
+/// A check in the making.
+pub(crate) struct PendingCheck {
+    pub(crate) ticket: Ticket,
+    pub(crate) queue: Queue,
+    pub(crate) operation: Arc<Operation>,
+    pub(crate) request: RequestHead,
+    pub(crate) request_body: Option<SharedCapture>,
+    pub(crate) answering: Side,
+    pub(crate) answer: AnswerHead,
+    pub(crate) answer_body: AnswerCapture,
+    pub(crate) trailers: Option<HeaderMap>,
+    pub(crate) latency: Duration,
+}
+
+impl PendingCheck {
+    pub(crate) fn keep(&mut self, piece: &Bytes) {
+        self.answer_body.push(piece, &self.answer.headers);
+    }
+
+    pub(crate) fn keep_trailers(&mut self, trailers: &HeaderMap) {
+        self.trailers = Some(trailers.clone());
+    }
+
+    /// The exchange is complete: the check goes to the queue.
+    pub(crate) fn complete(self) {
+        let request_body = take_request(self.request_body.as_ref());
+        let bodies = request_body.and_then(|request| Ok((request, self.answer_body.finish()?)));
+        let ((request_body, held), (answer_body, mut reservation)) = match bodies {
+            Ok(bodies) => bodies,
+            Err(reason) => return self.ticket.skip(reason),
+        };
+        if let Some(held) = held {
+            reservation.join(held);
+        }
+        let waiting = Waiting {
+            operation: self.operation,
+            request: self.request,
+            request_body,
+            answering: self.answering,
+            answer: self.answer,
+            answer_body,
+            trailers: self.trailers,
+            latency: self.latency,
+        };
+        self.queue.offer(waiting, self.ticket, reservation);
+    }
+
+    /// The answering side broke off in the middle.
+    pub(crate) fn side_broke_off(self) {
+        self.ticket.skip(Skip::NoAnswer);
+    }
+
+    /// The client left in the middle.
+    pub(crate) fn client_went_away(self) {
+        self.ticket.skip(Skip::ClientAborted);
+    }
+}
+
+fn take_request(capture: Option<&SharedCapture>) -> Result<(Chunks, Option<Reservation>), Skip> {
+    let Some(capture) = capture else { return Ok((Chunks::default(), None)) };
+    let (chunks, reservation) = capture.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    Ok((chunks, Some(reservation)))
+}

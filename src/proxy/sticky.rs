@@ -1,0 +1,115 @@
+//! By what a client is recognised, so that it stays on one side: a cookie, a header, or its
+//! address.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderMap, header};
+use parallax_core::stage::Bucket;
+
+use crate::config::{self, Network, StickyKey};
+
+/// Puts clients into buckets.
+#[derive(Clone, Debug)]
+pub struct Sticky {
+    configured: config::Sticky,
+    trusted: Vec<Network>,
+}
+
+impl Sticky {
+    /// By the configured key; `trusted` are the networks whose `X-Forwarded-For` is believed.
+    #[must_use]
+    pub fn new(configured: config::Sticky, trusted: Vec<Network>) -> Self {
+        Self { configured, trusted }
+    }
+
+    /// The bucket of a request's client; none without a key.
+    #[must_use]
+    pub fn bucket(&self, headers: &HeaderMap, peer: SocketAddr) -> Option<Bucket> {
+        let salt = &self.configured.salt;
+        match &self.configured.key {
+            StickyKey::Cookie(name) => cookie(headers, name).map(|value| Bucket::of(salt, value)),
+            StickyKey::Header(name) => headers
+                .get(name)
+                .filter(|value| !value.is_empty())
+                .map(|value| Bucket::of(salt, value.as_bytes())),
+            StickyKey::ClientIp => {
+                let client = self.client_address(headers, peer.ip()).to_canonical();
+                Some(Bucket::of(salt, client.to_string().as_bytes()))
+            }
+        }
+    }
+
+    /// The address of the client: the last one in `X-Forwarded-For` that no trusted proxy has,
+    /// read from the right, because everything left of it is the client's own claim.
+    fn client_address(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        if !self.is_trusted(peer) {
+            return peer;
+        }
+        let mut nearest = peer;
+        let lines = headers.get_all("x-forwarded-for").iter().rev().filter_map(|line| line.to_str().ok());
+        for hop in lines.flat_map(|line| line.rsplit(',')) {
+            let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+            nearest = address;
+            if !self.is_trusted(address) {
+                break;
+            }
+        }
+        nearest
+    }
+
+    fn is_trusted(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(address))
+    }
+}
+
+fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h [u8]> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|&byte| byte == b';'))
+        .find_map(|pair| {
+            let pair = pair.trim_ascii();
+            let value = pair.strip_prefix(wanted.as_bytes())?.strip_prefix(b"=")?;
+            (!value.is_empty()).then_some(value)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sticky(key: StickyKey, trusted: &[&str]) -> Sticky {
+        let configured = config::Sticky { key, salt: "salt".into() };
+        Sticky::new(configured, trusted.iter().map(|text| text.parse().unwrap()).collect())
+    }
+
+    fn bucket_of(key: &str) -> Option<Bucket> {
+        Some(Bucket::of("salt", key.as_bytes()))
+    }
+
+    fn with(name: &'static str, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(http::HeaderName::from_static(name), value.parse().unwrap())])
+    }
+
+    const PEER: &str = "10.0.0.7:4711";
+
+    #[test]
+    fn by_cookie() {
+        let sticky = sticky(StickyKey::Cookie("session".into()), &[]);
+        let bucket = |value: &str| sticky.bucket(&with("cookie", value), PEER.parse().unwrap());
+        assert_eq!(bucket("a=b; session=17; c=d"), bucket_of("17"));
+        assert_eq!(bucket("mysession=17"), None);
+        assert_eq!(bucket("session="), None);
+    }
+
+    #[test]
+    fn by_address_behind_trusted_proxies() {
+        let near = sticky(StickyKey::ClientIp, &["10.0.0.0/8"]);
+        let bucket = |value: &str| near.bucket(&with("x-forwarded-for", value), PEER.parse().unwrap());
+        assert_eq!(bucket("1.1.1.1, 9.9.9.9, 10.0.0.3"), bucket_of("9.9.9.9"));
+        assert_eq!(bucket("nonsense, 10.0.0.3"), bucket_of("10.0.0.3"));
+        let far = sticky(StickyKey::ClientIp, &[]);
+        let spoofed = far.bucket(&with("x-forwarded-for", "9.9.9.9"), PEER.parse().unwrap());
+        assert_eq!(spoofed, bucket_of("10.0.0.7"));
+    }
+}

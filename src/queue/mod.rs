@@ -1,0 +1,109 @@
+//! Checks on their way from whoever made them to the runner: bounded by count and by bytes. What
+//! does not fit is dropped and counted, never waited for.
+
+mod budget;
+mod chunks;
+mod waiting;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parallax_core::verdict::Skip;
+use prometheus::IntGauge;
+use tokio::sync::mpsc;
+
+pub use budget::{Budget, Reservation};
+pub use chunks::Chunks;
+pub use waiting::{AnswerHead, CapturedBody, RequestHead, Waiting};
+
+use crate::telemetry::Ticket;
+
+/// A check with its place in the counts and its share of the budget.
+pub struct Job {
+    /// The check, not yet assembled.
+    pub waiting: Waiting,
+    /// Where its fate is counted.
+    pub ticket: Ticket,
+    /// The bytes that it holds.
+    pub reservation: Reservation,
+    /// Its place among the waiting; given back when it starts.
+    pub place: Place,
+}
+
+/// The entrance: cloned to every thread that makes checks.
+#[derive(Clone)]
+pub struct Queue {
+    runners: Arc<[mpsc::Sender<Box<Job>>]>,
+    next: Arc<AtomicUsize>,
+    budget: Arc<Budget>,
+    places: Arc<Places>,
+}
+
+struct Places {
+    taken: AtomicUsize,
+    limit: usize,
+    depth: IntGauge,
+}
+
+/// A place among the waiting checks, given back when dropped.
+pub struct Place {
+    places: Arc<Places>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.taken.fetch_sub(1, Ordering::Relaxed);
+        self.places.depth.dec();
+    }
+}
+
+/// A queue for at most `checks` waiting checks and `bytes` held bytes, with an exit for each
+/// runner.
+#[must_use]
+pub fn channel(
+    runners: usize,
+    checks: usize,
+    bytes: usize,
+    depth: IntGauge,
+) -> (Queue, Vec<mpsc::Receiver<Box<Job>>>) {
+    let (senders, receivers): (Vec<_>, Vec<_>) =
+        (0..runners.max(1)).map(|_| mpsc::channel(checks.max(1))).unzip();
+    let queue = Queue {
+        runners: senders.into(),
+        next: Arc::new(AtomicUsize::new(0)),
+        budget: Arc::new(Budget::new(bytes)),
+        places: Arc::new(Places { taken: AtomicUsize::new(0), limit: checks, depth }),
+    };
+    (queue, receivers)
+}
+
+impl Queue {
+    /// The bytes that checks in the making may hold.
+    #[must_use]
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    /// Hands a check over without waiting; where there is no place, it is counted as skipped.
+    pub fn offer(&self, waiting: Waiting, ticket: Ticket, reservation: Reservation) {
+        let Some(place) = self.take_place() else {
+            return ticket.skip(Skip::QueueFull);
+        };
+        let runner = self.next.fetch_add(1, Ordering::Relaxed) % self.runners.len();
+        let job = Box::new(Job { waiting, ticket, reservation, place });
+        if let Err(refused) = self.runners[runner].try_send(job) {
+            let (mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) = refused;
+            job.ticket.skip(Skip::QueueFull);
+        }
+    }
+
+    fn take_place(&self) -> Option<Place> {
+        let taken = self.places.taken.fetch_add(1, Ordering::Relaxed);
+        if taken >= self.places.limit {
+            self.places.taken.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        self.places.depth.inc();
+        Some(Place { places: Arc::clone(&self.places) })
+    }
+}

@@ -1,0 +1,107 @@
+//! The counts' way into the store: a few times a second, and at once for somebody who wants to
+//! show them, so that what was shown is there after a crash.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parallax_core::operation::OperationId;
+use parallax_core::tally::Tally;
+use tokio::sync::{Mutex, watch};
+
+use super::Recorder;
+use crate::store::{Minute, StoreError, Write};
+use crate::tasks;
+
+/// How often counts are written.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// How long somebody who reads waits for the counts to be written, at most.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Writes counts into the store.
+#[derive(Clone)]
+pub struct Flush {
+    recorder: Arc<Recorder>,
+    /// For each operation, the counts since the process started that the store has for good.
+    written: Arc<Mutex<HashMap<OperationId, Tally>>>,
+}
+
+impl Flush {
+    /// Nothing of this process is written yet.
+    #[must_use]
+    pub fn new(recorder: Arc<Recorder>) -> Self {
+        Self { recorder, written: Arc::default() }
+    }
+
+    /// Writes what has come, and waits for it, but not for long: a store that is down must not
+    /// make the page hang.
+    pub async fn flush(&self) {
+        // In a task of its own: giving up here must not cancel between the store's answer and the
+        // note of it, or counts would be written twice.
+        let this = self.clone();
+        let written = tasks::spawn(async move { this.write().await });
+        tokio::time::timeout(PATIENCE, written).await.ok();
+    }
+
+    /// Runs until `done` turns true, then writes the rest.
+    pub async fn run(self, mut done: watch::Receiver<bool>) {
+        loop {
+            let ended = tokio::select! {
+                () = tokio::time::sleep(EVERY) => false,
+                _ = done.wait_for(|done| *done) => true,
+            };
+            if let Err(error) = self.write().await {
+                tracing::debug!(%error, "counts are kept in memory until the store takes them");
+            }
+            if ended {
+                return;
+            }
+        }
+    }
+
+    /// Writes what has come. Not to be cancelled.
+    ///
+    /// # Errors
+    /// When the store did not take it; nothing is lost then.
+    pub async fn write(&self) -> Result<(), StoreError> {
+        let mut written = self.written.lock().await;
+        let now = jiff::Timestamp::now();
+        let mut counted = Vec::new();
+        let mut tallies = Vec::new();
+        for (id, meter) in self.recorder.telemetry.meters() {
+            let total = settled(meter.since_start());
+            let tally = written.get(&id).map_or_else(|| total.clone(), |before| total.since(before));
+            if !tally.is_empty() {
+                tallies.push(Write::Tally { operation_id: id.clone(), minute: Minute::of(now), tally });
+                counted.push((id, total));
+            }
+        }
+        let faults = self.recorder.faults().take();
+        if tallies.is_empty() && faults.is_empty() {
+            return Ok(());
+        }
+        let all = tallies.iter().chain(&faults).cloned().collect();
+        match self.recorder.store.write(all).await {
+            Ok(()) => {}
+            // A sample that the store can never take must not hold up the counts.
+            Err(error) if error.is_refusal() => {
+                tracing::error!(%error, given_up = faults.len(), "the store refuses faults or samples");
+                self.recorder.store.write(tallies).await?;
+            }
+            Err(error) => {
+                self.recorder.faults().put_back(faults);
+                return Err(error);
+            }
+        }
+        written.extend(counted);
+        Ok(())
+    }
+}
+
+/// A request is written together with its fate, so that requests in flight when the process is
+/// killed leave every term of the conservation law.
+fn settled(mut tally: Tally) -> Tally {
+    tally.requests = tally.settled();
+    tally
+}

@@ -1,0 +1,401 @@
+//! Changes of stage: decided by core, in force at once, then written down.
+//!
+//! A change takes effect by one swap of a pointer, before anything is written, so that a rollback
+//! needs neither the store nor a disk to work. What could not be written is kept and written
+//! later, in order; the answer says so (`persisted: false`).
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use parallax_core::operation::OperationId;
+use parallax_core::ratio::Ratio;
+use parallax_core::readiness::{Assessment, Readiness};
+use parallax_core::stage::{RollbackScope, Share, Stage, StageName};
+use parallax_core::transition::Transition;
+use tokio::net::TcpStream;
+
+use crate::routing::{Entry, SharedRouting};
+use crate::store::{PlanFile, Store, StoredStage, Write};
+use crate::upstream::Addresses;
+
+/// How long a change waits to be written before it says that it is not yet.
+const WRITE_PATIENCE: Duration = Duration::from_millis(80);
+/// How often writing is tried again.
+const WRITE_AGAIN: Duration = Duration::from_secs(1);
+/// How long legacy may take to accept a connection before a rollback from complete warns.
+const LEGACY_PATIENCE: Duration = Duration::from_millis(500);
+/// Changes that wait to be written, at most; the stages themselves are never lost while running.
+const UNWRITTEN: usize = 10_000;
+
+/// A wish to change an operation's stage.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The stage to go to.
+    pub stage: StageName,
+    /// The share, for canary.
+    pub share: Option<Ratio>,
+    /// Why.
+    pub reason: String,
+    /// Whether to go although the operation is not ready.
+    pub force: bool,
+    /// Refuse when the operation's revision is another by now.
+    pub if_revision: Option<u64>,
+}
+
+/// A change that is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// The operation.
+    pub operation_id: OperationId,
+    /// The stage it left.
+    pub from: Stage,
+    /// The stage it is in.
+    pub to: Stage,
+    /// Its revision now.
+    pub revision: u64,
+    /// Whether the change is in the store.
+    pub persisted: bool,
+    /// What the user should know, where there is something.
+    pub warning: Option<String>,
+}
+
+/// Why a change was refused. Nothing has changed then.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No such operation.
+    #[error("there is no operation `{0}`")]
+    UnknownOperation(OperationId),
+    /// The operation is not ready for it.
+    #[error("{id} is not ready for {wanted}: {}", missing(assessment))]
+    NotReady {
+        /// The operation.
+        id: OperationId,
+        /// The stage that was asked for.
+        wanted: Stage,
+        /// What is met and what is not.
+        assessment: Box<Assessment>,
+    },
+    /// Somebody else was first.
+    #[error("{id} is at revision {revision} ({current}) by now; read it again and decide anew")]
+    Conflict {
+        /// The operation.
+        id: OperationId,
+        /// Where it is.
+        current: Stage,
+        /// Its revision.
+        revision: u64,
+        /// The change that was first, when it was made by this process.
+        last: Option<Box<Transition>>,
+    },
+    /// The wish makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// A change without a reason.
+    #[error("a change of stage needs a reason; it is kept in the audit")]
+    NoReason,
+}
+
+fn missing(assessment: &Assessment) -> String {
+    let parts: Vec<String> = assessment
+        .missing()
+        .map(|condition| format!("{} is {}, {} needed", condition.name, condition.value, condition.limit))
+        .collect();
+    parts.join("; ")
+}
+
+/// Changes stages, one at a time.
+pub struct Rollout {
+    routing: SharedRouting,
+    store: Store,
+    plan_file: Option<Arc<Mutex<PlanFile>>>,
+    legacy: Arc<Addresses>,
+    deciding: Mutex<Decided>,
+    writing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Decided {
+    unwritten: Vec<Transition>,
+    last: std::collections::HashMap<OperationId, Transition>,
+}
+
+impl Rollout {
+    /// A rollout over the routing in force.
+    #[must_use]
+    pub fn new(
+        routing: SharedRouting,
+        store: Store,
+        plan_file: Option<PlanFile>,
+        legacy: Arc<Addresses>,
+    ) -> Self {
+        let plan_file = plan_file.map(|file| Arc::new(Mutex::new(file)));
+        Self {
+            routing,
+            store,
+            plan_file,
+            legacy,
+            deciding: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Changes an operation's stage.
+    ///
+    /// # Errors
+    /// With the reason for the refusal; nothing has changed then.
+    pub async fn change(&self, id: &OperationId, change: Change, who: &str) -> Result<Changed, Refusal> {
+        let decided = self.decide(id, who, |entry, last| plan_change(entry, &change, last))?;
+        self.write_down(std::slice::from_ref(&decided)).await;
+        Ok(self.told(decided))
+    }
+
+    /// Takes one operation, or all of them, back to shadow.
+    ///
+    /// # Errors
+    /// When there is no such operation, or no reason was given.
+    pub async fn rollback(
+        &self,
+        id: Option<&OperationId>,
+        reason: String,
+        who: &str,
+    ) -> Result<Vec<Changed>, Refusal> {
+        if reason.trim().is_empty() {
+            return Err(Refusal::NoReason);
+        }
+        let (ids, scope) = match id {
+            Some(id) => (vec![id.clone()], RollbackScope::Named),
+            None => (self.all_ids(), RollbackScope::All),
+        };
+        // All of them are in force before the first is written down.
+        let mut decided = Vec::new();
+        for id in &ids {
+            decided.push(self.decide(id, who, |entry, _| {
+                Ok(Wish { to: entry.stage.rolled_back(scope), reason: reason.clone(), forced: false })
+            })?);
+        }
+        self.write_down(&decided).await;
+        let mut changed = Vec::new();
+        for decision in decided {
+            let left_complete = decision.transition.is_some() && decision.from == Stage::Complete;
+            let warning = if left_complete { self.legacy_warning().await } else { None };
+            changed.push(Changed { warning, ..self.told(decision) });
+        }
+        Ok(changed)
+    }
+
+    /// Writes down what could not be written before, again and again.
+    pub async fn run(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(WRITE_AGAIN).await;
+            self.write_pending().await;
+        }
+    }
+
+    fn all_ids(&self) -> Vec<OperationId> {
+        self.routing.load().entries().iter().map(|entry| entry.operation.id.clone()).collect()
+    }
+
+    fn decide(
+        &self,
+        id: &OperationId,
+        who: &str,
+        wish: impl FnOnce(&Entry, Option<&Transition>) -> Result<Wish, Refusal>,
+    ) -> Result<Decision, Refusal> {
+        let mut decided = self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
+        let routing = self.routing.load_full();
+        let entry = routing.entry(id).ok_or_else(|| Refusal::UnknownOperation(id.clone()))?;
+        let wish = wish(entry, decided.last.get(id))?;
+        let decision = Decision {
+            id: id.clone(),
+            from: entry.stage,
+            to: wish.to,
+            revision: entry.revision,
+            transition: None,
+        };
+        if wish.to == entry.stage {
+            return Ok(decision);
+        }
+        let revision = entry.revision + 1;
+        self.routing.store(Arc::new(routing.with_stage(id, wish.to, revision)));
+        let transition = Transition {
+            at: jiff::Timestamp::now(),
+            who: who.to_owned(),
+            operation_id: id.clone(),
+            from: entry.stage,
+            to: wish.to,
+            reason: wish.reason,
+            forced: wish.forced,
+            automatic: false,
+            revision,
+            evidence: evidence(entry),
+        };
+        tracing::info!(operation_id = %id, who, from = %entry.stage, to = %wish.to, forced = wish.forced,
+            "the stage has changed");
+        if decided.unwritten.len() < UNWRITTEN {
+            decided.unwritten.push(transition.clone());
+        }
+        decided.last.insert(id.clone(), transition.clone());
+        Ok(Decision { revision, transition: Some(transition), ..decision })
+    }
+
+    async fn write_down(&self, decisions: &[Decision]) {
+        if decisions.iter().any(|decision| decision.transition.is_some()) {
+            tokio::time::timeout(WRITE_PATIENCE, self.write_pending()).await.ok();
+        }
+    }
+
+    fn told(&self, decision: Decision) -> Changed {
+        Changed {
+            persisted: !self.is_pending(&decision.id),
+            operation_id: decision.id,
+            from: decision.from,
+            to: decision.to,
+            revision: decision.revision,
+            warning: None,
+        }
+    }
+
+    fn is_pending(&self, id: &OperationId) -> bool {
+        let decided = self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
+        decided.unwritten.iter().any(|transition| transition.operation_id == *id)
+    }
+
+    /// Writes everything that is not yet written: first the plan file, which needs no store.
+    async fn write_pending(&self) {
+        let _turn = self.writing.lock().await;
+        let unwritten = self.deciding.lock().unwrap_or_else(PoisonError::into_inner).unwritten.clone();
+        if unwritten.is_empty() {
+            return;
+        }
+        self.write_plan_file().await;
+        if !self.write_transitions(&unwritten).await {
+            // One that the store can never take must not hold up the others.
+            for transition in &unwritten {
+                let alone = std::slice::from_ref(transition);
+                if !self.write_transitions(alone).await {
+                    tracing::error!(
+                        ?transition,
+                        "this change of stage is in force and can never be in the store"
+                    );
+                    self.forget(alone);
+                }
+            }
+        }
+    }
+
+    /// Whether the store has nothing against these transitions. Those that it could not take for
+    /// its own sake are tried again later.
+    async fn write_transitions(&self, transitions: &[Transition]) -> bool {
+        let write = |transition: &Transition| Write::Transition(Box::new(transition.clone()));
+        match self.store.write(transitions.iter().map(write).collect()).await {
+            Ok(()) => self.forget(transitions),
+            Err(error) => {
+                tracing::error!(%error, "a change of stage is in force and not yet in the store");
+                return !error.is_refusal();
+            }
+        }
+        true
+    }
+
+    fn forget(&self, transitions: &[Transition]) {
+        let mut decided = self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
+        decided.unwritten.retain(|transition| !transitions.contains(transition));
+    }
+
+    async fn write_plan_file(&self) {
+        let Some(plan_file) = self.plan_file.clone() else { return };
+        let stages = stored_stages(&self.routing);
+        let write = move || plan_file.lock().unwrap_or_else(PoisonError::into_inner).write(&stages);
+        let written = tokio::task::spawn_blocking(write).await;
+        if let Ok(Err(error)) = written {
+            tracing::error!(%error, "a change of stage is in force and not in the plan file");
+        }
+    }
+
+    async fn legacy_warning(&self) -> Option<String> {
+        let reach = async {
+            let addresses = self.legacy.resolve().await?;
+            TcpStream::connect(addresses.as_slice()).await
+        };
+        match tokio::time::timeout(LEGACY_PATIENCE, reach).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => {
+                Some(format!("legacy answers again from now on, but cannot be reached: {error}"))
+            }
+            Err(_) => Some("legacy answers again from now on, but does not accept connections".to_owned()),
+        }
+    }
+}
+
+/// What an operation is to become.
+struct Wish {
+    to: Stage,
+    reason: String,
+    forced: bool,
+}
+
+/// What was decided and is in force.
+struct Decision {
+    id: OperationId,
+    from: Stage,
+    to: Stage,
+    revision: u64,
+    transition: Option<Transition>,
+}
+
+fn plan_change(entry: &Entry, change: &Change, last: Option<&Transition>) -> Result<Wish, Refusal> {
+    if change.reason.trim().is_empty() {
+        return Err(Refusal::NoReason);
+    }
+    if change.if_revision.is_some_and(|expected| expected != entry.revision) {
+        return Err(Refusal::Conflict {
+            id: entry.operation.id.clone(),
+            current: entry.stage,
+            revision: entry.revision,
+            last: last.cloned().map(Box::new),
+        });
+    }
+    let invalid = |error: &dyn std::fmt::Display| Refusal::Invalid(error.to_string());
+    let share = change.share.map(Share::new).transpose().map_err(|error| invalid(&error))?;
+    let to = Stage::from_parts(change.stage, share).map_err(|error| invalid(&error))?;
+    let assessment = entry.assess();
+    let blocked = entry.stage.is_guarded(to) && assessment.state != Readiness::Ready;
+    if blocked && !change.force {
+        return Err(Refusal::NotReady {
+            id: entry.operation.id.clone(),
+            wanted: to,
+            assessment: Box::new(assessment),
+        });
+    }
+    Ok(Wish { to, reason: change.reason.clone(), forced: blocked })
+}
+
+/// The numbers of the moment, for the audit.
+fn evidence(entry: &Entry) -> serde_json::Value {
+    let tally = entry.meter.tally();
+    serde_json::json!({
+        "matched": tally.matched,
+        "unmatched": tally.unmatched,
+        "failed": tally.failed_total(),
+        "skipped": tally.skipped_total(),
+        "consistency": tally.consistency(),
+        "target": entry.operation.target.consistency,
+        "readiness": entry.assess(),
+    })
+}
+
+/// The stages in force, as they are written down.
+fn stored_stages(routing: &SharedRouting) -> Vec<StoredStage> {
+    let routing = routing.load();
+    let changed = routing.entries().iter().filter(|entry| entry.revision > 0);
+    changed
+        .map(|entry| StoredStage {
+            operation_id: entry.operation.id.clone(),
+            stage: entry.stage,
+            revision: entry.revision,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Changes with a store that works, is down, and comes back.
+
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use parallax_core::operation::{Idempotent, Matcher, Operation, Target};
+use parallax_core::redaction::Redaction;
+use parallax_core::rule::Rules;
+use parallax_core::stage::InitialStage;
+
+use super::*;
+use crate::routing::Routing;
+use crate::store::testing;
+use crate::telemetry::Telemetry;
+
+fn operation(id: &str) -> Arc<Operation> {
+    Arc::new(Operation {
+        id: id.parse().unwrap(),
+        matcher: Matcher { method: http::Method::GET, template: format!("/{id}").parse().unwrap() },
+        candidate_path: None,
+        initial_stage: InitialStage::Shadow,
+        sample: Ratio::ONE,
+        target: Target {
+            consistency: Ratio::ONE,
+            min_checks: 1,
+            max_failed: Ratio::ONE,
+            min_checked: Ratio::ZERO,
+        },
+        idempotent: Idempotent::Auto,
+        body_limit: 1 << 20,
+        rules: Rules::default(),
+        redaction: Redaction::default(),
+    })
+}
+
+fn rollout(store: Store, plan_file: Option<PlanFile>, ids: &[&str]) -> Arc<Rollout> {
+    let telemetry = Telemetry::new().unwrap();
+    let entry = |id: &&str| Entry {
+        operation: operation(id),
+        stage: Stage::Shadow,
+        revision: 0,
+        meter: telemetry.meter(&id.parse().unwrap(), parallax_core::tally::Tally::default()).unwrap(),
+    };
+    let routing = Routing::new(ids.iter().map(entry).collect()).unwrap();
+    let legacy = Arc::new(Addresses::new("127.0.0.1", 1));
+    Arc::new(Rollout::new(Arc::new(ArcSwap::from_pointee(routing)), store, plan_file, legacy))
+}
+
+fn to(stage: StageName, force: bool) -> Change {
+    Change { stage, share: None, reason: "a test".into(), force, if_revision: None }
+}
+
+fn stage_of(rollout: &Rollout, id: &str) -> Stage {
+    rollout.routing.load().entry(&id.parse().unwrap()).unwrap().stage
+}
+
+#[tokio::test]
+async fn with_the_store_down_a_change_is_in_force_and_is_written_when_it_is_back() {
+    let (store, outage) = testing::flaky().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let plan_file = PlanFile::at(directory.path().join("plan.json"));
+    let rollout = rollout(store.clone(), Some(plan_file), &["a"]);
+    let id: OperationId = "a".parse().unwrap();
+    outage.begin();
+    let changed = rollout.change(&id, to(StageName::Switched, true), "ann").await.unwrap();
+    assert!(!changed.persisted);
+    assert_eq!(stage_of(&rollout, "a"), Stage::Switched);
+    let rolled_back = rollout.rollback(Some(&id), "again".into(), "ann").await.unwrap();
+    assert_eq!((rolled_back[0].to, rolled_back[0].persisted), (Stage::Shadow, false));
+    let planned = PlanFile::at(directory.path().join("plan.json")).read().unwrap();
+    assert_eq!((planned[0].stage, planned[0].revision), (Stage::Shadow, 2), "the plan file needs no store");
+
+    outage.end();
+    rollout.write_pending().await;
+    let audit = store.read(|backend| backend.audit(None, 10)).await.unwrap();
+    let stages: Vec<(Stage, Stage)> = audit.iter().map(|one| (one.from, one.to)).collect();
+    assert_eq!(stages, [(Stage::Switched, Stage::Shadow), (Stage::Shadow, Stage::Switched)]);
+    assert!(rollout.change(&id, to(StageName::Legacy, false), "ann").await.unwrap().persisted);
+}
+
+#[tokio::test]
+async fn all_operations_go_back_together_and_within_a_blink() {
+    let (store, outage) = testing::flaky().unwrap();
+    let ids: Vec<String> = (0..200).map(|number| format!("op{number}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let rollout = rollout(store, None, &ids);
+    for id in &ids {
+        rollout
+            .decide(&id.parse().unwrap(), "ann", |_, _| {
+                Ok(Wish { to: Stage::Switched, reason: "up".into(), forced: true })
+            })
+            .unwrap();
+    }
+    outage.begin();
+    let began = Instant::now();
+    let watched = Arc::clone(&rollout);
+    let in_force = async move {
+        while stage_of(&watched, "op199") != Stage::Shadow {
+            tokio::task::yield_now().await;
+        }
+        began.elapsed()
+    };
+    let (changed, took) = tokio::join!(rollout.rollback(None, "all".into(), "ann"), in_force);
+    assert_eq!(changed.unwrap().len(), 200);
+    assert!(took < Duration::from_secs(1), "{took:?}, ten times what is promised");
+    assert!(ids.iter().all(|id| stage_of(&rollout, id) == Stage::Shadow));
+}
+
+#[tokio::test]
+async fn a_refused_change_changes_nothing() {
+    let (store, _outage) = testing::flaky().unwrap();
+    let rollout = rollout(store, None, &["a"]);
+    let id: OperationId = "a".parse().unwrap();
+    let refused = rollout.change(&id, to(StageName::Switched, false), "ann").await.unwrap_err();
+    assert!(matches!(refused, Refusal::NotReady { .. }), "{refused}");
+    assert!(refused.to_string().contains("min_checks is 0, 1 needed"), "{refused}");
+    let stale = Change { if_revision: Some(7), ..to(StageName::Legacy, false) };
+    assert!(matches!(rollout.change(&id, stale, "ann").await.unwrap_err(), Refusal::Conflict { .. }));
+    let unknown = rollout.change(&"b".parse().unwrap(), to(StageName::Legacy, false), "ann").await;
+    assert!(matches!(unknown.unwrap_err(), Refusal::UnknownOperation(_)));
+    assert_eq!(stage_of(&rollout, "a"), Stage::Shadow);
+}

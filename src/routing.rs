@@ -1,0 +1,101 @@
+//! What a request meets: the router, and for every operation its present stage. One pointer is
+//! read per request; a change of stage makes a new routing and swaps the pointer, so that the
+//! very next request sees it, and a request in the middle keeps the plan it began with.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::Method;
+use parallax_core::operation::{Operation, OperationId};
+use parallax_core::readiness::{Assessment, assess};
+use parallax_core::router::{Router, SameRequests};
+use parallax_core::stage::Stage;
+
+use crate::telemetry::{Meter, Snapshot};
+
+/// The routing in force, shared by the proxy (reads) and the rollout (swaps).
+pub type SharedRouting = Arc<ArcSwap<Routing>>;
+
+/// An operation where it stands now.
+#[derive(Clone)]
+pub struct Entry {
+    /// The operation as configured.
+    pub operation: Arc<Operation>,
+    /// Where it is.
+    pub stage: Stage,
+    /// Counts its changes of stage; the higher one is the newer.
+    pub revision: u64,
+    /// Its counters.
+    pub meter: Arc<Meter>,
+}
+
+impl Entry {
+    /// Whether the operation may move up, by its lasting counts.
+    #[must_use]
+    pub fn assess(&self) -> Assessment {
+        assess(&self.meter.tally(), &self.operation.target)
+    }
+
+    /// The operation's state for the metrics page.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            id: self.operation.id.clone(),
+            stage: self.stage,
+            consistency: self.meter.tally().consistency(),
+            target: self.operation.target.consistency,
+            readiness: self.assess().state,
+        }
+    }
+}
+
+/// The router with every operation's present stage.
+#[derive(Clone)]
+pub struct Routing {
+    router: Arc<Router>,
+    entries: Vec<Entry>,
+}
+
+impl Routing {
+    /// A routing over these operations, in the order of the configuration.
+    ///
+    /// # Errors
+    /// When two operations match the same requests; the configuration has refused that before.
+    pub fn new(entries: Vec<Entry>) -> Result<Self, SameRequests> {
+        let mut router = Router::default();
+        for (index, entry) in entries.iter().enumerate() {
+            let matcher = &entry.operation.matcher;
+            router.insert(matcher.method.clone(), &matcher.template, index)?;
+        }
+        Ok(Self { router: Arc::new(router), entries })
+    }
+
+    /// The operation of a request; `path` is raw and without the query.
+    #[must_use]
+    pub fn find(&self, method: &Method, path: &str) -> Option<&Entry> {
+        self.entries.get(self.router.find(method, path)?)
+    }
+
+    /// Every operation, in the order of the configuration.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// An operation by its name.
+    #[must_use]
+    pub fn entry(&self, id: &OperationId) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.operation.id == *id)
+    }
+
+    /// The same routing with one operation in another stage.
+    #[must_use]
+    pub fn with_stage(&self, id: &OperationId, stage: Stage, revision: u64) -> Self {
+        let mut changed = self.clone();
+        if let Some(entry) = changed.entries.iter_mut().find(|entry| entry.operation.id == *id) {
+            entry.stage = stage;
+            entry.revision = revision;
+        }
+        changed
+    }
+}

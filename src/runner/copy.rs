@@ -1,0 +1,169 @@
+//! The copy of a request to the other side, and its answer to the last byte.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use parallax_core::check::Check;
+use parallax_core::exchange::{Answer, Body, Digest, Exchange};
+use parallax_core::format::DigestStream;
+
+use crate::queue::{Chunks, Reservation};
+use crate::upstream::{Access, Again, Fault, RequestBody, strip_hop_by_hop};
+
+/// Marks the copy, and only the copy, so that a side can tell it apart.
+const SHADOW: HeaderName = HeaderName::from_static("parallax-shadow");
+
+/// How long a side may take for a copy when it has no timeout of its own: nobody waits for it,
+/// but nothing may wait for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why there is no answer to compare.
+pub(super) enum Missed {
+    /// The side gave no complete answer.
+    Fault(Fault),
+    /// There was no room to hold it.
+    NoRoom,
+}
+
+/// Asks a side the check's request, once.
+pub(super) async fn ask(
+    access: &Access,
+    check: &Check,
+    extensions: Extensions,
+    reservation: &mut Reservation,
+) -> Result<Exchange, Missed> {
+    let limit = access.upstream.timeout.unwrap_or(PATIENCE);
+    tokio::time::timeout(limit, exchange(access, check, extensions, reservation))
+        .await
+        .unwrap_or_else(|_| Err(Missed::Fault(Fault::timeout(limit))))
+}
+
+async fn exchange(
+    access: &Access,
+    check: &Check,
+    extensions: Extensions,
+    reservation: &mut Reservation,
+) -> Result<Exchange, Missed> {
+    let side = access.upstream.side;
+    let request = copy_of(access, check, extensions);
+    let began = Instant::now();
+    let response =
+        access.pool.send(request, Again::Never).await.map_err(|error| Missed::Fault(error.fault))?;
+    let latency = began.elapsed();
+    let answer = read(response, check, reservation).await?;
+    Ok(Exchange { side, answer, latency })
+}
+
+fn copy_of(access: &Access, check: &Check, extensions: Extensions) -> Request<RequestBody> {
+    let upstream = &access.upstream;
+    let target = check.operation.target_on(upstream.side, &check.request.target);
+    let mut request = Request::new(RequestBody::whole(check.request.body.clone()));
+    *request.method_mut() = check.request.method.clone();
+    *request.uri_mut() = upstream.uri(&target);
+    *request.headers_mut() = check.request.headers.clone();
+    *request.extensions_mut() = extensions;
+    upstream.address(request.headers_mut());
+    request.headers_mut().insert(SHADOW, HeaderValue::from_static("1"));
+    request
+}
+
+async fn read(
+    response: Response<Incoming>,
+    check: &Check,
+    reservation: &mut Reservation,
+) -> Result<Answer, Missed> {
+    let (mut head, mut incoming) = response.into_parts();
+    strip_hop_by_hop(&mut head.headers);
+    let mut body = Reading::Whole(Chunks::default());
+    let mut trailers = None;
+    while let Some(frame) = incoming.frame().await {
+        let frame = frame.map_err(|error| Missed::Fault(Fault::exchanging(&error)))?;
+        match frame.into_data() {
+            Ok(piece) => {
+                let room = body.push(piece, &head.headers, check, reservation)?;
+                if room == Room::Full {
+                    // What was not read must not seem to be missing.
+                    trailers.clone_from(&check.answered.answer.trailers);
+                    break;
+                }
+            }
+            Err(frame) => trailers = frame.into_trailers().ok(),
+        }
+    }
+    Ok(Answer { status: head.status, headers: head.headers, body: body.finish(), trailers })
+}
+
+/// A body that is being read: whole while it is within the limit, then hashed for as long as it
+/// can still equal the answering side's.
+enum Reading {
+    Whole(Chunks),
+    Hashing { digest: Box<DigestStream>, other_length: u64 },
+}
+
+#[derive(PartialEq, Eq)]
+enum Room {
+    More,
+    Full,
+}
+
+impl Reading {
+    fn push(
+        &mut self,
+        piece: Bytes,
+        headers: &HeaderMap,
+        check: &Check,
+        reservation: &mut Reservation,
+    ) -> Result<Room, Missed> {
+        match self {
+            Self::Whole(chunks) if chunks.length() + piece.len() <= check.operation.body_limit => {
+                if !reservation.grow(piece.len()) {
+                    return Err(Missed::NoRoom);
+                }
+                chunks.push(piece);
+                Ok(Room::More)
+            }
+            Self::Whole(chunks) => {
+                let mut digest = Box::new(DigestStream::new(headers.get_all(header::CONTENT_ENCODING)));
+                for kept in std::mem::take(chunks).into_pieces() {
+                    digest.update(&kept);
+                }
+                digest.update(&piece);
+                let other_length = decoded_length(&check.answered.answer);
+                let room = room_within(&digest, other_length);
+                *self = Self::Hashing { digest, other_length };
+                Ok(room)
+            }
+            Self::Hashing { digest, other_length } => {
+                digest.update(&piece);
+                Ok(room_within(digest, *other_length))
+            }
+        }
+    }
+
+    fn finish(self) -> Body {
+        match self {
+            Self::Whole(chunks) => Body::Whole(chunks.into_bytes()),
+            Self::Hashing { digest, .. } => Body::Digest(digest.finish()),
+        }
+    }
+}
+
+/// An answer that is longer than the other cannot equal it any more, so that an endless one is
+/// given up here and not at its end.
+fn room_within(digest: &DigestStream, other_length: u64) -> Room {
+    if digest.decoded() > other_length { Room::Full } else { Room::More }
+}
+
+fn decoded_length(answer: &Answer) -> u64 {
+    match &answer.body {
+        Body::Digest(Digest { length, .. }) => *length,
+        Body::Whole(bytes) => {
+            let mut digest = DigestStream::new(answer.headers.get_all(header::CONTENT_ENCODING));
+            digest.update(bytes);
+            digest.finish().length
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The checks that ask one side: so many at a time, the others wait in order. One side that hangs
+//! does not hold up the checks that ask the other.
+
+use std::collections::VecDeque;
+
+use crate::queue::Job;
+
+/// The checks that ask one side.
+pub(super) struct Lane {
+    running: usize,
+    limit: usize,
+    backlog: VecDeque<Box<Job>>,
+}
+
+impl Lane {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { running: 0, limit: limit.max(1), backlog: VecDeque::new() }
+    }
+
+    /// The check itself when it may start at once; otherwise it waits, moved into memory of its
+    /// own. The number that waits is bounded by the queue's places.
+    pub(super) fn admit(&mut self, mut job: Box<Job>) -> Option<Box<Job>> {
+        if self.running < self.limit {
+            self.running += 1;
+            return Some(job);
+        }
+        job.waiting.compact();
+        self.backlog.push_back(job);
+        None
+    }
+
+    /// One has ended; the next that may start.
+    pub(super) fn next_after_one(&mut self) -> Option<Box<Job>> {
+        let next = self.backlog.pop_front();
+        if next.is_none() {
+            self.running = self.running.saturating_sub(1);
+        }
+        next
+    }
+}

@@ -1,0 +1,130 @@
+//! The runner asks the other side what the answering side has answered already, compares, and
+//! reports. It has threads of its own, away from the clients': a slow comparison or a candidate
+//! that hangs costs checks, never a client's time.
+//!
+//! A side is asked at most once for a check: no retry, no redirect followed, a bounded number at
+//! a time and a bounded time each.
+
+mod copy;
+mod lane;
+mod result;
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use parallax_core::check::CheckId;
+use parallax_core::exchange::Side;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+
+use crate::queue::Job;
+use crate::recorder::Recorder;
+use crate::upstream::{PoolLimits, Sides, Upstream};
+use lane::Lane;
+
+/// Checks that are taken at once, and how long to wait then before more are taken. Nobody waits for
+/// a check, but every time that a runner is woken for a single one, it takes a core from a thread
+/// that has clients to serve.
+const BATCH: usize = 256;
+const REST: Duration = Duration::from_millis(1);
+
+/// A thread that runs checks.
+pub struct Runner {
+    jobs: mpsc::Receiver<Box<Job>>,
+    shared: Arc<Shared>,
+    legacy: Lane,
+    candidate: Lane,
+}
+
+/// What all checks of a runner share.
+pub(crate) struct Shared {
+    pub(crate) sides: Sides,
+    pub(crate) recorder: Arc<Recorder>,
+}
+
+impl Runner {
+    /// A runner for the checks that come out of `jobs`, with at most `max_in_flight` requests to
+    /// each side at a time.
+    #[must_use]
+    pub fn new(
+        jobs: mpsc::Receiver<Box<Job>>,
+        legacy: &Arc<Upstream>,
+        candidate: &Arc<Upstream>,
+        limits: PoolLimits,
+        max_in_flight: usize,
+        recorder: Arc<Recorder>,
+    ) -> Self {
+        let shared = Arc::new(Shared { sides: Sides::new(legacy, candidate, limits), recorder });
+        Self { jobs, shared, legacy: Lane::new(max_in_flight), candidate: Lane::new(max_in_flight) }
+    }
+
+    /// Runs checks until nobody can make any more, then for at most `may_take` until the last is
+    /// judged. What is given up then counts itself by dropping its ticket.
+    pub async fn run(mut self, may_take: Duration) {
+        let mut running: JoinSet<Side> = JoinSet::new();
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut rest = pin!(tokio::time::sleep(REST));
+        let mut is_resting = false;
+        loop {
+            tokio::select! {
+                taken = self.jobs.recv_many(&mut batch, BATCH), if !is_resting => {
+                    if taken == 0 {
+                        break;
+                    }
+                    for job in batch.drain(..) {
+                        self.admit(job, &mut running);
+                    }
+                    rest.as_mut().reset(Instant::now() + REST);
+                    is_resting = true;
+                }
+                () = rest.as_mut(), if is_resting => is_resting = false,
+                Some(ended) = running.join_next() => self.follow(&ended, &mut running),
+            }
+        }
+        let finish = async {
+            while let Some(ended) = running.join_next().await {
+                self.follow(&ended, &mut running);
+            }
+        };
+        tokio::time::timeout(may_take, finish).await.ok();
+    }
+
+    fn admit(&mut self, job: Box<Job>, running: &mut JoinSet<Side>) {
+        let side = job.waiting.asked();
+        if let Some(job) = self.lane(side).admit(job) {
+            self.start(job, side, running);
+        }
+    }
+
+    /// One has ended, so the next may start.
+    fn follow(&mut self, ended: &Result<Side, JoinError>, running: &mut JoinSet<Side>) {
+        let Ok(side) = ended else { return };
+        if let Some(job) = self.lane(*side).next_after_one() {
+            self.start(job, *side, running);
+        }
+    }
+
+    fn lane(&mut self, side: Side) -> &mut Lane {
+        match side {
+            Side::Legacy => &mut self.legacy,
+            Side::Candidate => &mut self.candidate,
+        }
+    }
+
+    fn start(&self, job: Box<Job>, side: Side, running: &mut JoinSet<Side>) {
+        let shared = Arc::clone(&self.shared);
+        running.spawn(async move {
+            // A check that panics has counted itself by dropping its ticket.
+            AssertUnwindSafe(result::run(&shared, *job, new_id())).catch_unwind().await.ok();
+            side
+        });
+    }
+}
+
+fn new_id() -> CheckId {
+    CheckId(fastrand::u128(..))
+}

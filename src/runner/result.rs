@@ -1,0 +1,110 @@
+//! One check from its start to its place in the counts.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header;
+use parallax_core::check::{Check, CheckId};
+use parallax_core::exchange::{Answer, Side};
+use parallax_core::judge::judge;
+use parallax_core::report::Report;
+use parallax_core::signature::Signature;
+use parallax_core::verdict::{Differences, Skip, Verdict};
+
+use super::Shared;
+use super::copy::{self, Missed};
+use crate::queue::Job;
+use crate::recorder::Notice;
+
+/// Bodies from here on, both sides together, are compared on a thread of their own: a millisecond
+/// of comparing would otherwise be a millisecond for which no other answer is read.
+const LARGE: usize = 256 * 1024;
+/// What a byte of a content-coded body counts for.
+const CODED: usize = 16;
+
+/// Runs a check and counts it.
+pub(super) async fn run(shared: &Arc<Shared>, job: Job, id: CheckId) {
+    let Job { waiting, ticket, mut reservation, place } = job;
+    drop(place);
+    let asked = waiting.asked();
+    let (check, extensions) = waiting.into_check(id);
+    let other = match copy::ask(shared.sides.of(asked), &check, extensions, &mut reservation).await {
+        Ok(exchange) => {
+            ticket.observe(asked, exchange.latency);
+            Ok(exchange.answer)
+        }
+        Err(Missed::NoRoom) => return ticket.skip(Skip::Overload),
+        Err(Missed::Fault(fault)) => {
+            tracing::debug!(operation_id = %check.operation.id, side = %asked, cause = %fault.cause, detail = %fault.detail, "no answer to compare");
+            Err(fault.cause)
+        }
+    };
+    let is_large = is_large(&check.answered.answer, other.as_ref().ok());
+    let work = {
+        let shared = Arc::clone(shared);
+        move || {
+            let verdict = judge(check.answered.side, &check.answered.answer, &other, &check.operation.rules);
+            record(&shared, &check, other.as_ref().ok(), &verdict);
+            verdict
+        }
+    };
+    // Where comparing failed in a way that it must not, the ticket counts the check as given up.
+    let verdict = if is_large { tokio::task::spawn_blocking(work).await.ok() } else { Some(work()) };
+    if let Some(verdict) = verdict {
+        ticket.judged(&verdict);
+    }
+}
+
+/// Whether comparing these may take so long that it is done on a thread of its own. A coded body
+/// may be a thousand times larger than it looks.
+fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
+    let weight = |answer: &Answer| {
+        let held = answer.body.held_bytes();
+        if answer.headers.contains_key(header::CONTENT_ENCODING) { held.saturating_mul(CODED) } else { held }
+    };
+    weight(answered) + other.map_or(0, weight) > LARGE
+}
+
+fn record(shared: &Shared, check: &Check, other: Option<&Answer>, verdict: &Verdict) {
+    let Verdict::Unmatched(differences) = verdict else { return };
+    let signatures = signatures_of(check, differences);
+    let operation = &check.operation;
+    let Notice::Sample { suppressed } = shared.recorder.count(&operation.id, signatures, Instant::now())
+    else {
+        return;
+    };
+    let (legacy, candidate) = match check.answered.side {
+        Side::Legacy => (Some(&check.answered.answer), other),
+        Side::Candidate => (other, Some(&check.answered.answer)),
+    };
+    let report = Report::new(check, legacy, candidate, verdict, jiff::Timestamp::now());
+    log_unmatched(&report, suppressed);
+    shared.recorder.keep(report);
+}
+
+fn signatures_of(check: &Check, differences: &Differences) -> Vec<Signature> {
+    let mut signatures: Vec<Signature> = Vec::new();
+    for difference in &differences.kept {
+        let signature = Signature::of(&check.operation.id, difference);
+        if !signatures.iter().any(|known| known.id == signature.id) {
+            signatures.push(signature);
+        }
+    }
+    signatures
+}
+
+/// A line for an unmatched check: where it differs, and no value.
+fn log_unmatched(report: &Report, suppressed: u64) {
+    let first = report.signatures.first();
+    tracing::warn!(
+        operation_id = %report.operation_id,
+        check = %report.id,
+        signature = first.map(|signature| signature.id.to_string()),
+        part = first.map(|signature| signature.part.as_str()),
+        path = first.map(|signature| signature.path.as_str()),
+        kind = first.map(|signature| signature.kind.as_str()),
+        signatures = report.signatures.len(),
+        suppressed,
+        "unmatched"
+    );
+}

@@ -1,0 +1,100 @@
+//! Every statement that the SQLite store runs once it is open, in the order of the trait.
+
+/// Counts this transaction and tells its number.
+pub(super) const COUNT_COMMIT: &str = "UPDATE commits SET n = n + 1 RETURNING n";
+
+pub(super) const LAST_COMMIT: &str = "SELECT n FROM commits";
+
+pub(super) const ADD_TOTAL: &str = "
+    INSERT INTO totals (operation_id, term, reason, n) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT DO UPDATE SET n = n + excluded.n";
+
+pub(super) const ADD_MINUTE: &str = "
+    INSERT INTO minutes (operation_id, minute, term, reason, n) VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT DO UPDATE SET n = n + excluded.n";
+
+pub(super) const HAS_SIGNATURE: &str = "SELECT 1 FROM signatures WHERE id = ?1";
+
+/// Without the one that counts the rest.
+pub(super) const COUNT_SIGNATURES: &str =
+    "SELECT count(*) FROM signatures WHERE operation_id = ?1 AND id <> ?2";
+
+pub(super) const ADD_SIGNATURE: &str = "
+    INSERT INTO signatures
+        (id, operation_id, part, path, kind, legacy_type, candidate_type, explanation, n, first_at, last_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?9)
+    ON CONFLICT DO NOTHING";
+
+pub(super) const SEE_SIGNATURE: &str = "
+    UPDATE signatures SET n = n + ?2, first_at = min(first_at, ?3), last_at = max(last_at, ?3) WHERE id = ?1";
+
+pub(super) const FORGET_SAMPLE: &str = "DELETE FROM samples WHERE check_id = ?1";
+
+pub(super) const ADD_SAMPLE: &str = "INSERT INTO samples (check_id, at, report) VALUES (?1, ?2, ?3)";
+
+pub(super) const FILE_SAMPLE: &str = "
+    INSERT INTO sample_signatures (signature_id, at, check_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+
+/// Takes the samples beyond the newest ?2 from a signature and tells which they were.
+pub(super) const TRIM_SAMPLES: &str = "
+    DELETE FROM sample_signatures WHERE signature_id = ?1 AND (at, check_id) IN (
+        SELECT at, check_id FROM sample_signatures WHERE signature_id = ?1
+        ORDER BY at DESC, check_id DESC LIMIT -1 OFFSET ?2)
+    RETURNING check_id";
+
+pub(super) const FORGET_UNFILED_SAMPLE: &str = "
+    DELETE FROM samples WHERE check_id = ?1
+        AND NOT EXISTS (SELECT 1 FROM sample_signatures WHERE sample_signatures.check_id = ?1)";
+
+pub(super) const MOVE_STAGE: &str = "
+    INSERT INTO stages (operation_id, stage, share, revision) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT DO UPDATE SET stage = excluded.stage, share = excluded.share, revision = excluded.revision
+    WHERE excluded.revision > stages.revision";
+
+pub(super) const AUDIT_OF_REVISION: &str = "
+    SELECT at, who, operation_id, from_stage, from_share, to_stage, to_share, reason, forced, automatic, revision,
+           evidence
+    FROM audit WHERE operation_id = ?1 AND revision = ?2";
+
+pub(super) const ADD_AUDIT: &str = "
+    INSERT INTO audit
+        (at, who, operation_id, from_stage, from_share, to_stage, to_share, reason, forced, automatic, revision,
+         evidence)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+
+pub(super) const TOTALS: &str = "SELECT operation_id, term, reason, n FROM totals ORDER BY operation_id";
+
+pub(super) const OPERATIONS: &str = "SELECT DISTINCT operation_id FROM totals";
+
+pub(super) const MINUTES: &str = "
+    SELECT minute, term, reason, n FROM minutes WHERE operation_id = ?1 AND minute >= ?2 ORDER BY minute";
+
+pub(super) const SIGNATURES: &str = "
+    SELECT id, operation_id, part, path, kind, legacy_type, candidate_type, explanation, n, first_at, last_at
+    FROM signatures WHERE operation_id = ?1 ORDER BY n DESC, last_at DESC, id";
+
+pub(super) const SIGNATURE: &str = "
+    SELECT id, operation_id, part, path, kind, legacy_type, candidate_type, explanation, n, first_at, last_at
+    FROM signatures WHERE id = ?1";
+
+pub(super) const SAMPLES: &str = "
+    SELECT report FROM sample_signatures JOIN samples USING (check_id)
+    WHERE signature_id = ?1 ORDER BY sample_signatures.at DESC, check_id DESC LIMIT ?2";
+
+pub(super) const SAMPLE: &str = "SELECT report FROM samples WHERE check_id = ?1";
+
+pub(super) const STAGES: &str =
+    "SELECT operation_id, stage, share, revision FROM stages ORDER BY operation_id";
+
+pub(super) const AUDIT: &str = "
+    SELECT at, who, operation_id, from_stage, from_share, to_stage, to_share, reason, forced, automatic, revision,
+           evidence
+    FROM audit WHERE ?1 IS NULL OR operation_id = ?1 ORDER BY at DESC, revision DESC, operation_id DESC LIMIT ?2";
+
+pub(super) const PURGE_SAMPLES: &str = "
+    DELETE FROM samples WHERE check_id IN (SELECT check_id FROM samples WHERE at < ?1 ORDER BY at, check_id LIMIT ?2)";
+
+/// Operation by operation, because that is how minutes are sorted.
+pub(super) const PURGE_MINUTES: &str = "
+    DELETE FROM minutes WHERE (operation_id, minute, term, reason) IN (
+        SELECT operation_id, minute, term, reason FROM minutes WHERE operation_id = ?1 AND minute < ?2 LIMIT ?3)";

@@ -1,0 +1,161 @@
+//! Writes, each batch in one transaction.
+
+use jiff::Timestamp;
+use parallax_core::operation::OperationId;
+use parallax_core::report::Report;
+use parallax_core::signature::{Signature, SignatureId};
+use parallax_core::tally::Tally;
+use parallax_core::transition::Transition;
+use parallax_core::verdict::ValueType;
+use rusqlite::{Connection, OptionalExtension, Params, TransactionBehavior, params};
+
+use super::rows::{AuditRow, json, nanoseconds};
+use super::{read, sql};
+use crate::store::backend::{MAX_SAMPLES, MAX_SIGNATURES, Minute, Purged, Write, other_signature};
+use crate::store::terms;
+
+/// Why a batch was not written, or is not known to have been.
+pub(super) enum Failure {
+    /// A statement failed: nothing was written.
+    Sql(rusqlite::Error),
+    /// Another transition has that revision: nothing was written.
+    Conflict { operation_id: OperationId, revision: u64 },
+    /// The commit of the transaction with this number failed: it may have been written.
+    Commit { number: i64, error: rusqlite::Error },
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Writes all of the batch, or nothing.
+pub(super) fn all(connection: &mut Connection, batch: &[Write]) -> Result<(), Failure> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let number = transaction.query_row(sql::COUNT_COMMIT, [], |row| row.get(0))?;
+    for write in batch {
+        match write {
+            Write::Tally { operation_id, minute, tally } => {
+                count(&transaction, operation_id, *minute, tally)?;
+            }
+            Write::Seen { signature, count, at } => see(&transaction, signature, *count, *at)?,
+            Write::Sample(report) => keep_sample(&transaction, report)?,
+            Write::Transition(transition) => move_stage(&transaction, transition)?,
+        }
+    }
+    transaction.commit().map_err(|error| Failure::Commit { number, error })
+}
+
+/// Forgets what is old, at most `limit` rows of each kind.
+pub(super) fn purge(
+    connection: &mut Connection,
+    before: Timestamp,
+    limit: usize,
+) -> rusqlite::Result<Purged> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+    let samples = execute(&transaction, sql::PURGE_SAMPLES, params![nanoseconds(before), rows])?;
+    let mut minutes = 0;
+    for operation_id in read::operations(&transaction)? {
+        let left = i64::try_from(limit - minutes).unwrap_or(i64::MAX);
+        minutes +=
+            execute(&transaction, sql::PURGE_MINUTES, params![operation_id, Minute::of(before).0, left])?;
+    }
+    transaction.commit()?;
+    Ok(Purged { samples, minutes })
+}
+
+fn count(to: &Connection, operation_id: &OperationId, minute: Minute, tally: &Tally) -> rusqlite::Result<()> {
+    for (term, reason, n) in terms::rows(tally) {
+        let (operation_id, n) = (operation_id.as_str(), number(n));
+        execute(to, sql::ADD_TOTAL, params![operation_id, term, reason, n])?;
+        execute(to, sql::ADD_MINUTE, params![operation_id, minute.0, term, reason, n])?;
+    }
+    Ok(())
+}
+
+fn see(to: &Connection, signature: &Signature, count: u64, at: Timestamp) -> rusqlite::Result<()> {
+    let id = admit(to, signature, at)?;
+    execute(to, sql::SEE_SIGNATURE, params![id.to_string(), number(count), nanoseconds(at)])?;
+    Ok(())
+}
+
+/// The signature under which a fault is kept: its own while there is room, else `other`.
+fn admit(to: &Connection, signature: &Signature, at: Timestamp) -> rusqlite::Result<SignatureId> {
+    if to.prepare_cached(sql::HAS_SIGNATURE)?.exists([signature.id.to_string()])? {
+        return Ok(signature.id);
+    }
+    let other = other_signature(&signature.operation_id);
+    let kept: i64 = to
+        .prepare_cached(sql::COUNT_SIGNATURES)?
+        .query_row([signature.operation_id.as_str(), &other.id.to_string()], |row| row.get(0))?;
+    let is_full = usize::try_from(kept).is_ok_and(|kept| kept >= MAX_SIGNATURES);
+    let admitted = if is_full { &other } else { signature };
+    let values = params![
+        admitted.id.to_string(),
+        admitted.operation_id.as_str(),
+        admitted.part.as_str(),
+        admitted.path,
+        admitted.kind.as_str(),
+        admitted.legacy_type.map(ValueType::as_str),
+        admitted.candidate_type.map(ValueType::as_str),
+        admitted.explanation,
+        nanoseconds(at),
+    ];
+    execute(to, sql::ADD_SIGNATURE, values)?;
+    Ok(admitted.id)
+}
+
+fn keep_sample(to: &Connection, report: &Report) -> rusqlite::Result<()> {
+    let check_id = report.id.to_string();
+    execute(to, sql::FORGET_SAMPLE, [&check_id])?;
+    if report.signatures.is_empty() {
+        return Ok(());
+    }
+    execute(to, sql::ADD_SAMPLE, params![check_id, nanoseconds(report.at), json(report)?])?;
+    for signature in &report.signatures {
+        let id = admit(to, signature, report.at)?.to_string();
+        execute(to, sql::FILE_SAMPLE, params![id, nanoseconds(report.at), check_id])?;
+        trim(to, &id)?;
+    }
+    Ok(())
+}
+
+/// Keeps the newest samples of a signature only; others go, unless another signature keeps them.
+fn trim(to: &Connection, signature_id: &str) -> rusqlite::Result<()> {
+    let kept = i64::try_from(MAX_SAMPLES).unwrap_or(i64::MAX);
+    let mut statement = to.prepare_cached(sql::TRIM_SAMPLES)?;
+    let dropped = statement.query_map(params![signature_id, kept], |row| row.get::<_, String>(0))?;
+    for check_id in dropped.collect::<rusqlite::Result<Vec<_>>>()? {
+        execute(to, sql::FORGET_UNFILED_SAMPLE, [check_id])?;
+    }
+    Ok(())
+}
+
+fn move_stage(to: &Connection, transition: &Transition) -> Result<(), Failure> {
+    let row = AuditRow::of(transition)?;
+    let written = to
+        .prepare_cached(sql::AUDIT_OF_REVISION)?
+        .query_row(params![row.operation_id, row.revision], AuditRow::read)
+        .optional()?;
+    match written {
+        Some(written) if written == row => {}
+        Some(_) => {
+            let operation_id = transition.operation_id.clone();
+            return Err(Failure::Conflict { operation_id, revision: transition.revision });
+        }
+        None => _ = execute(to, sql::ADD_AUDIT, row.values())?,
+    }
+    execute(to, sql::MOVE_STAGE, params![row.operation_id, row.to_stage, row.to_share, row.revision])?;
+    Ok(())
+}
+
+fn execute(to: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
+    to.prepare_cached(sql)?.execute(params)
+}
+
+/// Counts were bounded by [`Write::validate`].
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,232 @@
+//! The counters of one operation, and the ticket that makes sure each request is counted once in
+//! every term it belongs to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parallax_core::exchange::Side;
+use parallax_core::operation::OperationId;
+use parallax_core::tally::Tally;
+use parallax_core::verdict::{Cause, Outcome, Part, Skip, Verdict};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+
+use super::Vectors;
+
+/// Who gave the client its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnsweredBy {
+    /// The legacy side.
+    Legacy,
+    /// The candidate.
+    Candidate,
+    /// This proxy, because the answering side gave none.
+    Parallax,
+    /// Nobody here: the check was posted.
+    Posted,
+}
+
+impl AnsweredBy {
+    const ALL: [Self; 4] = [Self::Legacy, Self::Candidate, Self::Parallax, Self::Posted];
+
+    /// The value of the metric label `answered_by`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Candidate => "candidate",
+            Self::Parallax => "parallax",
+            Self::Posted => "posted",
+        }
+    }
+}
+
+impl From<Side> for AnsweredBy {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Legacy => Self::Legacy,
+            Side::Candidate => Self::Candidate,
+        }
+    }
+}
+
+/// The counters of one operation.
+pub struct Meter {
+    lasting: Tally,
+    requests: Vec<IntCounter>,
+    outcomes: Vec<IntCounter>,
+    failed: Vec<IntCounter>,
+    skipped: Vec<IntCounter>,
+    in_flight: IntGauge,
+    differences: Vec<IntCounter>,
+    upstream: Vec<Histogram>,
+}
+
+/// Quantiles of one side's latency since the process started, estimated from the histogram.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Latency {
+    /// Median in milliseconds, none before the first answer.
+    pub p50_ms: Option<f64>,
+    /// 99th percentile in milliseconds, none before the first answer.
+    pub p99_ms: Option<f64>,
+}
+
+impl Meter {
+    pub(super) fn new(
+        id: &OperationId,
+        lasting: Tally,
+        vectors: &Vectors,
+    ) -> Result<Self, prometheus::Error> {
+        let id = id.as_str();
+        let resolve = |family: &IntCounterVec, words: &mut dyn Iterator<Item = &'static str>| {
+            words.map(|word| family.get_metric_with_label_values(&[id, word])).collect::<Result<Vec<_>, _>>()
+        };
+        let histogram = |side: &Side| vectors.upstream.get_metric_with_label_values(&[id, side.as_str()]);
+        Ok(Self {
+            lasting,
+            requests: resolve(&vectors.requests, &mut AnsweredBy::ALL.iter().map(|by| by.as_str()))?,
+            outcomes: resolve(&vectors.checks, &mut Outcome::ALL.iter().map(|outcome| outcome.as_str()))?,
+            failed: resolve(&vectors.failed, &mut Cause::ALL.iter().map(|cause| cause.as_str()))?,
+            skipped: resolve(&vectors.skipped, &mut Skip::ALL.iter().map(|skip| skip.as_str()))?,
+            in_flight: vectors.in_flight.get_metric_with_label_values(&[id])?,
+            differences: resolve(&vectors.differences, &mut Part::ALL.iter().map(|part| part.as_str()))?,
+            upstream: Side::ALL.iter().map(histogram).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Counts a request whose answer begins, and gives the ticket on which its fate is written.
+    pub fn begin(self: &Arc<Self>, by: AnsweredBy) -> Ticket {
+        self.in_flight.inc();
+        self.requests[by as usize].inc();
+        Ticket { meter: Some(Arc::clone(self)) }
+    }
+
+    /// Records how long a side took from the request fully sent to the head of its answer.
+    pub fn observe(&self, side: Side, latency: Duration) {
+        self.upstream[side as usize].observe(latency.as_secs_f64());
+    }
+
+    /// What was counted since this process started.
+    #[must_use]
+    pub fn since_start(&self) -> Tally {
+        Tally {
+            requests: self.requests.iter().map(IntCounter::get).sum(),
+            matched: self.outcomes[Outcome::Matched as usize].get(),
+            unmatched: self.outcomes[Outcome::Unmatched as usize].get(),
+            failed: counted(Cause::ALL, &self.failed),
+            skipped: counted(Skip::ALL, &self.skipped),
+        }
+    }
+
+    /// The lasting counts: those of earlier processes and this one's.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let mut tally = self.lasting.clone();
+        tally.add(&self.since_start());
+        tally
+    }
+
+    /// Requests being answered, and checks queued or running.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        u64::try_from(self.in_flight.get()).unwrap_or(0)
+    }
+
+    /// What is in flight and the lasting counts, read in this order: a ticket is counted before it
+    /// leaves the flight, so whoever sees nothing in flight sees every count that led there.
+    #[must_use]
+    pub fn standing(&self) -> (u64, Tally) {
+        let in_flight = self.in_flight();
+        (in_flight, self.tally())
+    }
+
+    /// A side's latency.
+    #[must_use]
+    pub fn latency(&self, side: Side) -> Latency {
+        let histogram = &self.upstream[side as usize];
+        Latency { p50_ms: quantile_ms(histogram, 0.5), p99_ms: quantile_ms(histogram, 0.99) }
+    }
+}
+
+fn counted<K: Copy + Ord>(labels: &[K], counters: &[IntCounter]) -> std::collections::BTreeMap<K, u64> {
+    let pairs = labels.iter().copied().zip(counters.iter().map(IntCounter::get));
+    pairs.filter(|&(_, count)| count > 0).collect()
+}
+
+/// The quantile by linear interpolation within its bucket, as Prometheus's `histogram_quantile`
+/// estimates it, so that page and dashboard agree.
+#[expect(clippy::cast_precision_loss, reason = "an estimate of a latency")]
+fn quantile_ms(histogram: &Histogram, quantile: f64) -> Option<f64> {
+    use prometheus::core::Metric;
+
+    let metric = histogram.metric();
+    let data = metric.get_histogram();
+    let total = data.get_sample_count();
+    if total == 0 {
+        return None;
+    }
+    let rank = quantile * total as f64;
+    let (mut lower_s, mut below) = (0.0, 0.0);
+    for bucket in data.get_bucket() {
+        let (upper_s, within) = (bucket.upper_bound(), bucket.cumulative_count() as f64);
+        if within >= rank {
+            if upper_s.is_infinite() {
+                return Some(lower_s * 1000.0);
+            }
+            let share = if within > below { (rank - below) / (within - below) } else { 1.0 };
+            return Some((lower_s + (upper_s - lower_s) * share) * 1000.0);
+        }
+        (lower_s, below) = (upper_s, within);
+    }
+    Some(lower_s * 1000.0)
+}
+
+/// One request's place in the counts: in flight until its fate is known, then in exactly one
+/// other term. A ticket that is dropped without a fate counts as skipped `overload`: whatever
+/// held it was given up by this node.
+#[must_use]
+pub struct Ticket {
+    meter: Option<Arc<Meter>>,
+}
+
+impl Ticket {
+    /// The request is not checked.
+    pub fn skip(mut self, reason: Skip) {
+        self.settle(|meter| meter.skipped[reason as usize].inc());
+    }
+
+    /// The check was judged.
+    pub fn judged(mut self, verdict: &Verdict) {
+        self.settle(|meter| {
+            match verdict {
+                Verdict::Matched(_) => {}
+                Verdict::Unmatched(differences) => {
+                    for difference in &differences.kept {
+                        meter.differences[difference.part as usize].inc();
+                    }
+                }
+                Verdict::Failed(cause) => meter.failed[*cause as usize].inc(),
+            }
+            meter.outcomes[verdict.outcome() as usize].inc();
+        });
+    }
+
+    /// Records a side's latency for the request.
+    pub fn observe(&self, side: Side, latency: Duration) {
+        if let Some(meter) = &self.meter {
+            meter.observe(side, latency);
+        }
+    }
+
+    fn settle(&mut self, count: impl FnOnce(&Meter)) {
+        if let Some(meter) = self.meter.take() {
+            count(&meter);
+            meter.in_flight.dec();
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.settle(|meter| meter.skipped[Skip::Overload as usize].inc());
+    }
+}

@@ -1,0 +1,255 @@
+//! What is counted and measured, and how Prometheus reads it.
+//!
+//! Every term of the conservation law `requests = matched + unmatched + failed + skipped +
+//! in_flight` is counted where it happens, through the one [`Ticket`] that a request carries. All
+//! handles are resolved when an operation is registered, so the hot path adds to atomics and
+//! looks nothing up. Labels come from the configuration only, never from traffic.
+
+mod exposition;
+mod meter;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use parallax_core::operation::OperationId;
+use parallax_core::tally::Tally;
+use prometheus::{
+    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+pub use exposition::{Format, Snapshot};
+pub use meter::{AnsweredBy, Latency, Meter, Ticket};
+
+/// Upper bounds of the latency histogram, in seconds: fine enough below 10 ms to see a
+/// millisecond, wide enough above to see a timeout.
+const LATENCY_BUCKETS_S: [f64; 20] = [
+    0.000_25, 0.000_5, 0.001, 0.002, 0.003, 0.005, 0.007_5, 0.01, 0.015, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5,
+    1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// All metrics of this process.
+pub struct Telemetry {
+    registry: Registry,
+    vectors: Vectors,
+    /// Checks that wait for the other side's answer.
+    pub queue_depth: IntGauge,
+    /// 1 while the last reload of the configuration was accepted.
+    pub config_reload_success: IntGauge,
+    meters: Mutex<BTreeMap<OperationId, Arc<Meter>>>,
+    other: Other,
+}
+
+/// Requests that match no operation.
+struct Other {
+    legacy: IntCounter,
+    parallax: IntCounter,
+}
+
+/// The metric families with labels.
+struct Vectors {
+    requests: IntCounterVec,
+    checks: IntCounterVec,
+    skipped: IntCounterVec,
+    failed: IntCounterVec,
+    in_flight: IntGaugeVec,
+    differences: IntCounterVec,
+    upstream: HistogramVec,
+    consistency: GaugeVec,
+    target: GaugeVec,
+    ready: IntGaugeVec,
+    stage: IntGaugeVec,
+    canary_share: GaugeVec,
+}
+
+impl Telemetry {
+    /// Registers all families.
+    ///
+    /// # Errors
+    /// When a family's name or labels are not valid, which only a change of this file can cause.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let vectors = Vectors::register(&registry)?;
+        let queue_depth =
+            gauge(&registry, "parallax_queue_depth", "Checks waiting for the other side's answer.")?;
+        let config_reload_success = gauge(
+            &registry,
+            "parallax_config_reload_success",
+            "1 while the last reload of the configuration was accepted, else 0.",
+        )?;
+        config_reload_success.set(1);
+        register_build_info(&registry)?;
+        let other = |by: AnsweredBy| {
+            vectors.requests.get_metric_with_label_values(&[OperationId::OTHER, by.as_str()])
+        };
+        let other = Other { legacy: other(AnsweredBy::Legacy)?, parallax: other(AnsweredBy::Parallax)? };
+        Ok(Self { registry, vectors, queue_depth, config_reload_success, meters: Mutex::default(), other })
+    }
+
+    /// The meter of an operation, with the counts that it had before this process started.
+    ///
+    /// # Errors
+    /// When the metrics library refuses the label values, which only a change of this file can
+    /// cause.
+    pub fn meter(&self, id: &OperationId, lasting: Tally) -> Result<Arc<Meter>, prometheus::Error> {
+        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(meter) = meters.get(id) {
+            return Ok(Arc::clone(meter));
+        }
+        let meter = Arc::new(Meter::new(id, lasting, &self.vectors)?);
+        meters.insert(id.clone(), Arc::clone(&meter));
+        Ok(meter)
+    }
+
+    /// Every operation's meter.
+    #[must_use]
+    pub fn meters(&self) -> Vec<(OperationId, Arc<Meter>)> {
+        let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        meters.iter().map(|(id, meter)| (id.clone(), Arc::clone(meter))).collect()
+    }
+
+    /// Counts a request that matches no operation; nobody but legacy is asked for it.
+    pub fn count_other(&self, by: AnsweredBy) {
+        match by {
+            AnsweredBy::Parallax => self.other.parallax.inc(),
+            AnsweredBy::Legacy | AnsweredBy::Candidate | AnsweredBy::Posted => self.other.legacy.inc(),
+        }
+    }
+
+    /// Requests that matched no operation, since the process started.
+    #[must_use]
+    pub fn other_requests(&self) -> u64 {
+        self.other.legacy.get() + self.other.parallax.get()
+    }
+}
+
+impl Vectors {
+    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            requests: counters(
+                registry,
+                "parallax_requests_total",
+                "Requests and accepted posted checks, by who answered.",
+                &["operation_id", "answered_by"],
+            )?,
+            checks: counters(
+                registry,
+                "parallax_checks_total",
+                "Checks by outcome.",
+                &["operation_id", "outcome"],
+            )?,
+            skipped: counters(
+                registry,
+                "parallax_checks_skipped_total",
+                "Requests that were not checked, by reason.",
+                &["operation_id", "reason"],
+            )?,
+            failed: counters(
+                registry,
+                "parallax_checks_failed_total",
+                "Checks that are no evidence, by reason.",
+                &["operation_id", "reason"],
+            )?,
+            in_flight: gauges(
+                registry,
+                "parallax_checks_in_flight",
+                "Requests being answered, and checks queued or running.",
+                &["operation_id"],
+            )?,
+            differences: counters(
+                registry,
+                "parallax_differences_total",
+                "Places where the sides disagreed, by part of the answer.",
+                &["operation_id", "part"],
+            )?,
+            upstream: histograms(registry)?,
+            consistency: ratios(
+                registry,
+                "parallax_consistency_ratio",
+                "matched / (matched + unmatched), lasting.",
+                &["operation_id"],
+            )?,
+            target: ratios(
+                registry,
+                "parallax_target_ratio",
+                "Consistency at which the operation may be switched.",
+                &["operation_id"],
+            )?,
+            ready: gauges(
+                registry,
+                "parallax_ready",
+                "1 when every condition for moving up is met, else 0.",
+                &["operation_id"],
+            )?,
+            stage: gauges(
+                registry,
+                "parallax_stage",
+                "1 for the operation's present stage, else 0.",
+                &["operation_id", "stage"],
+            )?,
+            canary_share: ratios(
+                registry,
+                "parallax_canary_share_ratio",
+                "Share of clients that the candidate answers.",
+                &["operation_id"],
+            )?,
+        })
+    }
+}
+
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    let family = IntCounterVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
+}
+
+fn gauges(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntGaugeVec, prometheus::Error> {
+    let family = IntGaugeVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
+}
+
+fn ratios(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<GaugeVec, prometheus::Error> {
+    let family = GaugeVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    let gauge = IntGauge::new(name, help)?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}
+
+fn histograms(registry: &Registry) -> Result<HistogramVec, prometheus::Error> {
+    let options = HistogramOpts::new(
+        "parallax_upstream_duration_seconds",
+        "From the request fully sent to the head of the answer, by side.",
+    )
+    .buckets(LATENCY_BUCKETS_S.to_vec());
+    let family = HistogramVec::new(options, &["operation_id", "side"])?;
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
+}
+
+fn register_build_info(registry: &Registry) -> Result<(), prometheus::Error> {
+    let options = Opts::new("parallax_build_info", "1, with the version of this build.")
+        .const_label("version", env!("CARGO_PKG_VERSION"));
+    let info = IntGauge::with_opts(options)?;
+    info.set(1);
+    registry.register(Box::new(info))
+}

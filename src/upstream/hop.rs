@@ -1,0 +1,81 @@
+//! Headers that belong to one connection only, on either side of us.
+
+use http::HeaderMap;
+use http::header::{self, HeaderName};
+
+/// Headers of one connection (RFC 9110 section 7.6.1), whatever `Connection` says.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Headers that `Connection` may name and that stay nevertheless: taking them off would change
+/// who the request is for or from.
+const NEVER_STRIPPED: [HeaderName; 5] = [
+    header::HOST,
+    header::AUTHORIZATION,
+    header::FORWARDED,
+    HeaderName::from_static("x-forwarded-for"),
+    header::CONTENT_LENGTH,
+];
+
+/// Takes off what belongs to one connection only.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    for name in named_by_connection(headers) {
+        if !NEVER_STRIPPED.contains(&name) {
+            headers.remove(name);
+        }
+    }
+    for name in &HOP_BY_HOP {
+        if headers.contains_key(name) {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Whether a `Connection` line names this header.
+#[must_use]
+pub fn names_connection(headers: &HeaderMap, wanted: &HeaderName) -> bool {
+    named_by_connection(headers).contains(wanted)
+}
+
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(list: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in list {
+            headers.append(name.parse::<HeaderName>().expect("a name"), value.parse().expect("a value"));
+        }
+        headers
+    }
+
+    #[test]
+    fn what_connection_names_goes_except_what_says_who_it_is_for() {
+        let mut all = headers(&[
+            ("connection", "close, host"),
+            ("connection", "x-private, Authorization"),
+            ("x-private", "1"),
+            ("host", "shop"),
+            ("authorization", "secret"),
+            ("te", "trailers"),
+            ("accept", "*/*"),
+        ]);
+        strip_hop_by_hop(&mut all);
+        let left: Vec<&str> = all.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left.len(), 3, "{left:?}");
+        assert!(all.contains_key("host") && all.contains_key("authorization") && all.contains_key("accept"));
+    }
+}
