@@ -1,0 +1,103 @@
+//! parallax as a process of its own, as a user runs it.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use super::DEADLINE;
+
+/// A running `parallax serve`, ended with the test.
+pub(crate) struct Process {
+    pub(crate) proxy: SocketAddr,
+    pub(crate) control: SocketAddr,
+    pub(crate) file: PathBuf,
+    child: Child,
+}
+
+/// An address of this machine on which nobody listens.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address")
+}
+
+/// `parallax` with these words, in this directory.
+pub(crate) fn command(directory: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parallax"));
+    command.args(words).current_dir(directory).stdin(Stdio::null()).env_remove("PARALLAX_SERVER");
+    command
+}
+
+impl Process {
+    /// Writes parallax.yaml into the directory and serves it, with the store beside it.
+    pub(crate) fn start(directory: &Path, legacy: &str, candidate: &str, configuration: &str) -> Self {
+        let (proxy, control) = (free_address(), free_address());
+        let text = format!(
+            "listen: '{proxy}'\ncontrol: {{listen: '{control}'}}\nlegacy: {{url: '{legacy}'}}\ncandidate: {{url: '{candidate}'}}\n{configuration}"
+        );
+        let file = directory.join("parallax.yaml");
+        std::fs::write(&file, text).expect("parallax.yaml");
+        let child = serve(directory);
+        let process = Self { proxy, control, file, child };
+        process.wait_until_ready();
+        process
+    }
+
+    /// Kills the process as a power cut would, and starts it again.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it is gone");
+        self.child = serve(self.directory());
+        self.wait_until_ready();
+    }
+
+    /// Asks the process to end, and waits until it has.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        self.wait_for_end()
+    }
+
+    pub(crate) fn start_again(&mut self) {
+        self.child = serve(self.directory());
+        self.wait_until_ready();
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.file.parent().expect("a directory")
+    }
+
+    pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(began.elapsed() < DEADLINE, "it does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn wait_until_ready(&self) {
+        let began = Instant::now();
+        while TcpStream::connect(self.proxy).is_err() || TcpStream::connect(self.control).is_err() {
+            assert!(began.elapsed() < DEADLINE, "it does not start");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn serve(directory: &Path) -> Child {
+    command(directory, &["serve"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("parallax starts")
+}
