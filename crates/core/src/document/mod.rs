@@ -6,6 +6,7 @@
 //! children, so a walk forwards goes down and a walk backwards goes up: nothing here recurses, and
 //! no depth of nesting can exhaust the stack.
 
+mod build;
 mod canonical;
 mod number;
 mod read;
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+pub use build::Builder;
 pub(crate) use canonical::View;
 pub use number::Decimal;
 pub(crate) use read::read_beside;
