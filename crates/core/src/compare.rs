@@ -8,15 +8,15 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
-use crate::diff::{self, MAX_DIFFERENCES};
-use crate::document::{Document, View};
-use crate::exchange::{Answer, Body, Digest};
+use crate::diff;
+use crate::document::{Document, NodeId, View};
+use crate::exchange::{self, Answer, Body, Digest};
 use crate::format::{
     BodyKind, Codings, DecodeError, DigestStream, MAX_DECODED, Opened, declared_kind, decode, open,
 };
 use crate::header;
 use crate::path::{Path, Step};
-use crate::rule::Rules;
+use crate::rule::{self, Hit, Rules};
 use crate::verdict::{Cause, Difference, Differences, Equality, Kind, Part, Value, ValueType};
 
 /// What comparing two answers found.
@@ -84,8 +84,9 @@ pub fn compare(legacy: &Answer, candidate: &Answer, rules: &Rules) -> Compared {
         found.kept.extend(differences.kept);
     }
     found.kept.extend(trailers.differences);
-    let over = found.kept.len().saturating_sub(MAX_DIFFERENCES);
-    found.kept.truncate(MAX_DIFFERENCES);
+    let max_differences = rules.limits().differences;
+    let over = found.kept.len().saturating_sub(max_differences);
+    found.kept.truncate(max_differences);
     found.more += over;
 
     let comparison = match unknown {
@@ -246,9 +247,20 @@ impl Bodies<'_> {
 
     fn documents(&self, ours: &Document, theirs: &Document, masked: &mut [u32]) -> Result<Found, Cause> {
         let at_root = self.rules.at_part("body");
-        let (left, right) = (View::new(ours, self.rules, at_root), View::new(theirs, self.rules, at_root));
-        count_ignored(&left, &right, masked);
-        if left.is_in_step(&right) {
+        let (mut hits, mut other_hits) = (Vec::new(), Vec::new());
+        let expand = |document, hits: &mut Vec<Hit>| {
+            rule::expand(document, self.rules, at_root, hits).map_err(|_| Cause::Budget)
+        };
+        let (left, right) = (expand(ours, &mut hits)?, expand(theirs, &mut other_hits)?);
+        count_decoded(&hits, &other_hits, masked);
+        let view = |expanded, document, side| {
+            View::new(Option::unwrap_or(expanded, document), self.rules, at_root, side)
+        };
+        let left = view(left.as_ref(), ours, exchange::Side::Legacy);
+        let right = view(right.as_ref(), theirs, exchange::Side::Candidate);
+        count_taken_out(&left, &right, masked);
+        if let Some(by_rules) = left.in_step(&right) {
+            by_rules.into_iter().for_each(|rule| masked[rule] = masked[rule].saturating_add(1));
             return Ok(Found::Same { identical: false });
         }
         let differences = diff::diff(&left, &right, masked).map_err(|_| Cause::Budget)?;
@@ -259,23 +271,33 @@ impl Bodies<'_> {
     }
 }
 
-/// Counts, by rule, what was ignored on one side without the same on the other.
-fn count_ignored(left: &View<'_>, right: &View<'_>, masked: &mut [u32]) {
-    let same = |at: usize| match (left.ignored.get(at), right.ignored.get(at)) {
+/// Counts, by rule, the strings that differ and hold the same.
+fn count_decoded(ours: &[Hit], theirs: &[Hit], masked: &mut [u32]) {
+    for (one, other) in ours.iter().zip(theirs) {
+        let is_masked =
+            one.rule == other.rule && one.content == other.content && one.written != other.written;
+        masked[one.rule] += u32::from(is_masked);
+    }
+}
+
+/// Counts, by rule, what was taken out on one side without the same on the other.
+fn count_taken_out(left: &View<'_>, right: &View<'_>, masked: &mut [u32]) {
+    let (ours, theirs): (Vec<_>, Vec<_>) = (left.taken_out().collect(), right.taken_out().collect());
+    let same = |at: usize| match (ours.get(at), theirs.get(at)) {
         (Some(&(rule, node)), Some(&(other_rule, other))) => {
             rule == other_rule && left.is_alike(node, right, other)
         }
         _ => false,
     };
     // What is alike in its place cancels out unseen; only the rest is paired by hash.
-    let sorted = |view: &View<'_>| {
-        let rest = view.ignored.iter().enumerate().filter(|&(at, _)| !same(at));
+    let sorted = |view: &View<'_>, taken_out: &[(usize, NodeId)]| {
+        let rest = taken_out.iter().enumerate().filter(|&(at, _)| !same(at));
         let mut rest: Vec<(usize, u64)> =
             rest.map(|(_, &(rule, node))| (rule, view.hash_alone(node))).collect();
         rest.sort_unstable();
         rest
     };
-    let (ours, theirs) = (sorted(left), sorted(right));
+    let (ours, theirs) = (sorted(left, &ours), sorted(right, &theirs));
     if ours.is_empty() && theirs.is_empty() {
         return;
     }

@@ -6,21 +6,18 @@
 //! ordered and unordered arrays have a file each.
 
 mod explain;
+mod matching;
 mod object;
 mod ordered;
+mod reference;
 mod same;
 mod unordered;
 
 pub(crate) use explain::explain_texts;
 
-use crate::document::{NodeId, NodeKind, View};
+use crate::document::{NodeId, NodeKind, Sameness, View};
 use crate::path::{Path, Step};
 use crate::verdict::{Difference, Differences, Kind, Part};
-
-/// Differences of one pair that are kept.
-pub(crate) const MAX_DIFFERENCES: usize = 200;
-/// Steps of work for one pair: some hundred nanoseconds each at worst.
-pub(crate) const MAX_STEPS: u64 = 20_000_000;
 
 /// More work than the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +29,13 @@ pub(crate) struct Diff<'v, 'd> {
     candidate: &'v View<'d>,
     /// Places masked, by rule.
     masked: &'v mut [u32],
+    /// Rules that made values the same in what is being walked, each time they did.
+    by_rules: Vec<usize>,
+    /// Ids that may differ, as they were paired.
+    references: Vec<reference::Paired>,
     steps: u64,
+    max_steps: u64,
+    max_differences: usize,
     places: Vec<Place>,
     work: Vec<Work>,
     found: Differences,
@@ -83,7 +86,11 @@ pub(crate) fn diff(
         legacy,
         candidate,
         masked,
+        by_rules: Vec::new(),
+        references: Vec::new(),
         steps: 0,
+        max_steps: legacy.rules.limits().steps,
+        max_differences: legacy.rules.limits().differences,
         places: vec![Place { parent: 0, step: PlaceStep::Body }],
         work: Vec::new(),
         found: Differences::default(),
@@ -97,6 +104,8 @@ pub(crate) fn diff(
             Work::Unlike(kind, left, right, place) => diff.report(kind, Some(left), Some(right), place),
         }
     }
+    diff.check_references();
+    diff.count_masked();
     Ok(diff.found)
 }
 
@@ -108,12 +117,16 @@ impl Diff<'_, '_> {
         let first = self.work.len();
         match (ours.kind(left), theirs.kind(right)) {
             (NodeKind::Object, NodeKind::Object) => self.objects(left, right, place)?,
-            (NodeKind::Array, NodeKind::Array) => match self.unordered_by(left, right) {
+            (NodeKind::Array, NodeKind::Array) => match self.order_rule(left, right) {
                 Some(rule) => self.unordered(left, right, place, rule)?,
                 None => self.ordered(left, right, place)?,
             },
             _ if ours.value_type(left) != theirs.value_type(right) => {
                 self.report(Kind::Type, Some(left), Some(right), place);
+            }
+            _ if self.legacy.same_leaf(left, self.candidate, right) != Sameness::No => {
+                // A reference whose ids stand for unlike elements: the ids themselves are paired.
+                self.note_reference(left, right);
             }
             _ => self.report(Kind::Value, Some(left), Some(right), place),
         }
@@ -122,8 +135,15 @@ impl Diff<'_, '_> {
         Ok(())
     }
 
-    fn unordered_by(&self, left: NodeId, right: NodeId) -> Option<usize> {
-        self.legacy.unordered(left).or_else(|| self.candidate.unordered(right))
+    fn order_rule(&self, left: NodeId, right: NodeId) -> Option<usize> {
+        self.legacy.order_rule(left).or_else(|| self.candidate.order_rule(right))
+    }
+
+    /// Counts what the rules have masked.
+    fn count_masked(&mut self) {
+        for rule in std::mem::take(&mut self.by_rules) {
+            self.masked[rule] = self.masked[rule].saturating_add(1);
+        }
     }
 
     /// Puts a pair on the worklist unless it is the same.
@@ -152,11 +172,11 @@ impl Diff<'_, '_> {
 
     fn spend(&mut self, steps: usize) -> Result<(), OverBudget> {
         self.steps += steps as u64;
-        if self.steps > MAX_STEPS { Err(OverBudget) } else { Ok(()) }
+        if self.steps > self.max_steps { Err(OverBudget) } else { Ok(()) }
     }
 
     fn report(&mut self, kind: Kind, left: Option<NodeId>, right: Option<NodeId>, place: PlaceId) {
-        if self.found.kept.len() >= MAX_DIFFERENCES {
+        if self.found.kept.len() >= self.max_differences {
             self.found.more += 1;
             return;
         }
@@ -167,7 +187,15 @@ impl Diff<'_, '_> {
             _ => None,
         };
         let path = self.path(place);
-        self.found.kept.push(Difference { part: Part::Body, path, kind, legacy, candidate, explanation });
+        self.keep(Difference { part: Part::Body, path, kind, legacy, candidate, explanation });
+    }
+
+    fn keep(&mut self, difference: Difference) {
+        if self.found.kept.len() < self.max_differences {
+            self.found.kept.push(difference);
+        } else {
+            self.found.more += 1;
+        }
     }
 
     fn path(&self, place: PlaceId) -> Path {

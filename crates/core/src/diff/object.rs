@@ -53,6 +53,8 @@ impl Diff<'_, '_> {
         let step = |side: Which, member: &Member<'_>| PlaceStep::Name { side, name: member.name, wide };
         match (left, right) {
             ([], []) => {}
+            ([ours, ..], []) if self.legacy.absent_by(ours.value).is_some() => {}
+            ([], [theirs, ..]) if self.candidate.absent_by(theirs.value).is_some() => {}
             ([ours, ..], []) => {
                 let place = self.place(parent, step(Which::Legacy, ours));
                 self.work.push(Work::Missing(ours.value, place));
@@ -67,6 +69,7 @@ impl Diff<'_, '_> {
             }
             _ => {
                 for (ours, theirs) in left.iter().zip(right) {
+                    self.count_as_there(ours.value, theirs.value);
                     self.consider(ours.value, theirs.value, parent, step(Which::Legacy, ours))?;
                 }
             }
@@ -75,10 +78,21 @@ impl Diff<'_, '_> {
     }
 }
 
+impl Diff<'_, '_> {
+    /// A value that is as good as none beside one that is not: the rule masks nothing here, though it
+    /// was counted where the member stood alone.
+    fn count_as_there(&mut self, left: NodeId, right: NodeId) {
+        let absent = (self.legacy.absent_by(left), self.candidate.absent_by(right));
+        if let (Some(rule), None) | (None, Some(rule)) = absent {
+            self.masked[rule] = self.masked[rule].saturating_sub(1);
+        }
+    }
+}
+
 fn sorted_members<'d>(view: &View<'d>, node: NodeId) -> Vec<Member<'d>> {
     let document = view.document;
     let mut members: Vec<Member<'d>> = view
-        .members(node)
+        .written_members(node)
         .enumerate()
         .map(|(at, (name, value))| Member {
             at,

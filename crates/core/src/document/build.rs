@@ -145,6 +145,17 @@ impl Builder {
         Ok(())
     }
 
+    /// The name of the next member as another document has it.
+    pub(crate) fn name_of(&mut self, document: &Document, name: NodeId) -> Result<(), ReadError> {
+        self.comma();
+        self.grow(b"\"")?;
+        let start = self.text.len();
+        self.grow(document.raw(name))?;
+        let stop = self.text.len();
+        self.grow(b"\":")?;
+        self.push(NodeKind::Name, document.at(name).escaped, start, stop).map(|_| ())
+    }
+
     /// Containers that are open.
     #[must_use]
     pub fn depth(&self) -> usize {

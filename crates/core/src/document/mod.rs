@@ -8,6 +8,7 @@
 
 mod build;
 mod canonical;
+mod marks;
 mod number;
 mod read;
 mod text;
@@ -17,11 +18,13 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 pub use build::Builder;
-pub(crate) use canonical::View;
+pub(crate) use canonical::{Sameness, View};
+pub(crate) use marks::children;
 pub use number::Decimal;
 pub(crate) use read::read_beside;
 pub use read::{DEPTH_LIMIT, ReadError, read};
 
+use crate::path::{Step, WIDE_SIBLINGS};
 use crate::verdict::{Value, ValueType};
 
 /// What a node is.
@@ -172,6 +175,28 @@ impl Document {
     fn at(&self, node: NodeId) -> &Node {
         &self.nodes[node as usize]
     }
+}
+
+/// The steps from the body to a node of its document.
+pub(crate) fn way_to(document: &Document, node: NodeId) -> Vec<Step> {
+    let mut steps = vec![Step::name("body")];
+    let mut at = document.root();
+    while at != node {
+        let holds = |child: NodeId| child <= node && node < document.end(child);
+        let wide = document.members(at).count() > WIDE_SIBLINGS;
+        let member = document.members(at).find(|&(_, value)| holds(value));
+        let element = || document.elements(at).enumerate().find(|&(_, element)| holds(element));
+        if let Some((name, value)) = member {
+            steps.push(Step::member(&document.text(name), wide));
+            at = value;
+        } else if let Some((index, element)) = element() {
+            steps.push(Step::Index(index));
+            at = element;
+        } else {
+            break;
+        }
+    }
+    steps
 }
 
 /// The longest beginning of a text that has at most `bytes` bytes.

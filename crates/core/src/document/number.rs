@@ -43,6 +43,50 @@ impl<'l> Decimal<'l> {
         }
     }
 
+    /// Takes a text apart that is exactly a JSON number; nothing when it is not.
+    #[must_use]
+    pub fn parse(lexeme: &'l [u8]) -> Option<Self> {
+        let document = super::read(bytes::Bytes::copy_from_slice(lexeme), 1).ok()?;
+        let is_number = document.kind(0) == super::NodeKind::Number && document.raw(0).len() == lexeme.len();
+        is_number.then(|| Self::of(lexeme))
+    }
+
+    /// Whether the number is below zero.
+    #[must_use]
+    pub fn is_negative(&self) -> bool {
+        self.negative
+    }
+
+    /// The power of ten of the last significant digit; nothing when it is beyond arithmetic.
+    #[must_use]
+    pub fn exponent(&self) -> Option<i128> {
+        self.exponent
+    }
+
+    /// The power of ten of the first significant digit; nothing when it is beyond arithmetic.
+    #[must_use]
+    pub fn leading(&self) -> Option<i128> {
+        let places = i128::try_from(self.significant().count().saturating_sub(1)).ok()?;
+        Some(self.exponent? + places)
+    }
+
+    /// The order of two numbers by value, exactly. Beyond arithmetic it is some order or other.
+    #[must_use]
+    pub fn order(&self, other: &Self) -> Ordering {
+        let sign = |number: &Self| match (number.is_zero(), number.negative) {
+            (true, _) => 0,
+            (false, true) => -1,
+            (false, false) => 1,
+        };
+        sign(self).cmp(&sign(other)).then_with(|| {
+            let magnitudes = self
+                .leading()
+                .cmp(&other.leading())
+                .then_with(|| self.significant().cmp(other.significant()));
+            if self.negative { magnitudes.reverse() } else { magnitudes }
+        })
+    }
+
     /// Whether the number is zero, in any spelling.
     #[must_use]
     pub fn is_zero(&self) -> bool {
@@ -78,7 +122,8 @@ impl<'l> Decimal<'l> {
         Some((if self.negative { -value } else { value }, exponent))
     }
 
-    fn significant(&self) -> impl Iterator<Item = u8> + 'l {
+    /// The significant digits, as ASCII.
+    pub(crate) fn significant(&self) -> impl Iterator<Item = u8> + 'l {
         self.digits.iter().copied().filter(u8::is_ascii_digit)
     }
 }

@@ -2,12 +2,14 @@
 //! ignored member neither differs nor decides which elements of an unordered array belong
 //! together. What was taken out is counted where the two sides had something different there.
 
-use super::JsonPath;
+use super::Action;
+use super::word::{Word, below_the_answer, read_true, schema_true};
 
-pub(super) const WORD: &str = "ignore";
-
-pub(super) fn refuses(path: &JsonPath) -> Option<&'static str> {
-    path.segments
-        .is_empty()
-        .then_some("would ignore the whole answer; name a part of it, for example `$.body`")
-}
+pub(super) const WORD: Word = Word {
+    word: "ignore",
+    about: "The place is taken out of both answers.",
+    example: "ignore: true",
+    schema: schema_true,
+    read: |argument| read_true("ignore", argument, Action::Ignore),
+    refuses: below_the_answer,
+};

@@ -3,51 +3,89 @@
 //! A rule is a path and an action. All rules of an operation compile into one automaton over path
 //! steps that is walked along with the document, so a hundred rules cost one walk. A rule that can
 //! never match, or that contradicts another, is refused when it is written and not found out by a
-//! wrong verdict. Adding a rule: one file with its checks, one variant of [`Action`], one word in
-//! `spec.rs`.
+//! wrong verdict. Adding a rule: one file with its word, argument and meaning, one variant of
+//! [`Action`], one line in `word.rs`.
+//!
+//! - `ignore`, `only`, `text-only` take places out of both answers.
+//! - `unordered`, `key` say how the elements of an array belong together.
+//! - `fold`, `format`, `origin` rewrite a value before it is hashed; `tolerance`, `within`, `ref` are
+//!   no equivalences, so their values are checked after everything else has been paired.
+//! - `absent` takes a member for one that is not there; `decode` puts a document in the place of a
+//!   string that holds it.
+//!
+//! Where several rules say something of one value, the last of the list counts, so that an
+//! operation's own rule comes before the defaults.
 
+mod absent;
 mod automaton;
+mod conflict;
+mod decode;
+mod fold;
+mod format;
 mod ignore;
 mod jsonpath;
+mod key;
+mod only;
+mod origin;
+mod reference;
 mod spec;
+mod text_only;
+mod tolerance;
 mod unordered;
+mod value;
+mod within;
+mod word;
 
 use std::sync::Arc;
 
+pub use absent::Absent;
 pub(crate) use automaton::{Automaton, States};
+pub use decode::Decode;
+pub(crate) use decode::{Hit, expand};
+pub use fold::Folds;
+pub use format::Format;
 pub use jsonpath::PathError;
 pub(crate) use jsonpath::{Filter, JsonPath, Selector};
+pub use key::Key;
+pub use only::Only;
+pub use origin::Origins;
+pub use reference::Reference;
 pub use spec::RuleSpec;
+pub(crate) use text_only::KEPT as TEXT_ONLY_KEEPS;
+pub use tolerance::Tolerance;
+pub(crate) use value::{Canonical, Leaf};
+pub use within::Within;
+pub(crate) use within::instant;
 
 /// What a rule does where it matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// The place is taken out of both answers.
     Ignore,
+    /// Of the object, nothing but these members is compared.
+    Only(Only),
+    /// Of a document with pages, nothing but their words is compared.
+    TextOnly,
     /// The array is a multiset.
     Unordered,
-}
-
-impl Action {
-    /// Every action.
-    pub const ALL: &'static [Self] = &[Self::Ignore, Self::Unordered];
-
-    /// The word by which a rule asks for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ignore => ignore::WORD,
-            Self::Unordered => unordered::WORD,
-        }
-    }
-
-    /// Why it cannot stand at a place, if it cannot.
-    fn refuses(self, path: &JsonPath) -> Option<&'static str> {
-        match self {
-            Self::Ignore => ignore::refuses(path),
-            Self::Unordered => unordered::refuses(path),
-        }
-    }
+    /// The array's elements belong together by a field.
+    Key(Key),
+    /// Numbers may differ by so much.
+    Tolerance(Tolerance),
+    /// Instants may differ by so much.
+    Within(Within),
+    /// Both values only need the format.
+    Format(Format),
+    /// Spelling that says nothing is folded away.
+    Fold(Folds),
+    /// A member with this value is as good as none.
+    Absent(Absent),
+    /// A document within a string.
+    Decode(Decode),
+    /// Ids may differ, but consistently.
+    Ref(Reference),
+    /// The sides' own hosts are the same.
+    Origin,
 }
 
 /// Which header fields count.
@@ -80,7 +118,47 @@ pub struct Rules(Arc<Compiled>);
 struct Compiled {
     specs: Vec<RuleSpec>,
     automaton: Automaton,
+    /// Behind the paths of the rules, in their order, those of their references: the rule of each.
+    references: Vec<usize>,
     profile: HeaderProfile,
+    origins: Origins,
+    limits: Limits,
+}
+
+/// How much work one comparison may be, all of it counted and none of it timed, so that the same
+/// pair has the same verdict on every machine. Beyond a limit a pair is incomparable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most bytes that one body is decoded to.
+    pub decoded_bytes: usize,
+    /// Most bytes that one byte of a coded body is decoded to, beyond the first MiB.
+    pub ratio: usize,
+    /// Most values and names of one body.
+    pub nodes: usize,
+    /// Steps of comparing and pairing, each some hundred nanoseconds at worst.
+    pub steps: u64,
+    /// Differences that are kept.
+    pub differences: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            decoded_bytes: 32 * 1024 * 1024,
+            ratio: 500,
+            nodes: 2_000_000,
+            steps: 20_000_000,
+            differences: 200,
+        }
+    }
+}
+
+/// A rule that a path of the automaton belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hold {
+    pub(crate) rule: usize,
+    /// Whether the place refers to an id that another place gives.
+    pub(crate) refers: bool,
 }
 
 /// Why a rule is refused.
@@ -101,29 +179,54 @@ impl Rules {
     /// # Errors
     /// The first rule with a bad path, that can never match or that contradicts another.
     pub fn compile(specs: &[RuleSpec]) -> Result<Self, RuleError> {
-        let mut paths = Vec::with_capacity(specs.len());
+        let (mut paths, mut references, mut referred) =
+            (Vec::with_capacity(specs.len()), Vec::new(), Vec::new());
         for (index, spec) in specs.iter().enumerate() {
             let refuse = |message: String| RuleError { index, at: spec.at.clone(), message };
             let path = JsonPath::of_answer(&spec.at).map_err(|error| refuse(error.to_string()))?;
             if let Some(message) = spec.action.refuses(&path) {
                 return Err(refuse(message.to_owned()));
             }
+            if let Action::Ref(reference) = &spec.action {
+                let to = reference.path().map_err(|error| refuse(format!("`to`: {error}")))?;
+                referred.push(to);
+                references.push(index);
+            }
             paths.push(path);
         }
+        conflict::check(specs, &paths)?;
+        paths.extend(referred);
         unordered::check_indices(specs, &paths)?;
-        let automaton = Automaton::compile(&paths).map_err(|too_many| RuleError {
-            index: too_many.path,
-            at: specs[too_many.path].at.clone(),
-            message: too_many.to_string(),
+        let automaton = Automaton::compile(&paths).map_err(|too_many| {
+            let index = references.get(too_many.path.wrapping_sub(specs.len())).copied();
+            let index = index.unwrap_or(too_many.path);
+            RuleError { index, at: specs[index].at.clone(), message: too_many.to_string() }
         })?;
-        Ok(Self(Arc::new(Compiled { specs: specs.to_vec(), automaton, profile: HeaderProfile::Default })))
+        let compiled = Compiled { specs: specs.to_vec(), automaton, references, ..Compiled::default() };
+        Ok(Self(Arc::new(compiled)))
     }
 
     /// The same rules with another header profile.
     #[must_use]
     pub fn with_headers(self, profile: HeaderProfile) -> Self {
+        self.with(|compiled| compiled.profile = profile)
+    }
+
+    /// The same rules, with the hosts that each side calls its own.
+    #[must_use]
+    pub fn with_origins(self, origins: Origins) -> Self {
+        self.with(|compiled| compiled.origins = origins)
+    }
+
+    /// The same rules within other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        self.with(|compiled| compiled.limits = limits)
+    }
+
+    fn with(self, change: impl FnOnce(&mut Compiled)) -> Self {
         let mut compiled = Arc::unwrap_or_clone(self.0);
-        compiled.profile = profile;
+        change(&mut compiled);
         Self(Arc::new(compiled))
     }
 
@@ -131,6 +234,12 @@ impl Rules {
     #[must_use]
     pub fn headers(&self) -> HeaderProfile {
         self.0.profile
+    }
+
+    /// How much work one comparison may be.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// The rules as they were written, in order: the index of a masked count is the index here.
@@ -147,10 +256,10 @@ impl Rules {
             HeaderProfile::Strict => "strict",
         });
         for spec in &self.0.specs {
-            text.push('\0');
-            text.push_str(&spec.at);
-            text.push('\0');
-            text.push_str(spec.action.as_str());
+            for word in [spec.at.as_str(), spec.action.as_str(), &spec.action.argument().to_string()] {
+                text.push('\0');
+                text.push_str(word);
+            }
         }
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }
@@ -159,13 +268,36 @@ impl Rules {
         &self.0.automaton
     }
 
-    pub(crate) fn action(&self, rule: usize) -> Action {
-        self.0.specs[rule].action
+    pub(crate) fn action(&self, rule: usize) -> &Action {
+        &self.0.specs[rule].action
+    }
+
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.0.origins
+    }
+
+    /// Whether some rule decodes.
+    pub(crate) fn decodes(&self) -> bool {
+        self.0.specs.iter().any(|spec| matches!(spec.action, Action::Decode(_)))
+    }
+
+    /// The rules whose place this is, in order.
+    pub(crate) fn accepted(&self, states: &States) -> impl Iterator<Item = Hold> + '_ {
+        let compiled = &*self.0;
+        compiled.automaton.accepted(states).map(|path| match path.checked_sub(compiled.specs.len()) {
+            None => Hold { rule: path, refers: false },
+            Some(reference) => Hold { rule: compiled.references[reference], refers: true },
+        })
     }
 
     /// The first rule that ignores the place where these states arrived.
     pub(crate) fn ignored(&self, states: &States) -> Option<usize> {
-        self.automaton().accepted(states).find(|&rule| self.action(rule) == Action::Ignore)
+        self.accepted(states).map(|hold| hold.rule).find(|&rule| *self.action(rule) == Action::Ignore)
+    }
+
+    /// The rule that says which values count as the same at the place where these states arrived.
+    pub(crate) fn value_rule(&self, states: &States) -> Option<Hold> {
+        self.accepted(states).filter(|hold| self.action(hold.rule).is_of_values()).last()
     }
 
     /// What the rules know at a part of the answer: `status`, `headers`, `body` or `trailers`.
@@ -176,67 +308,4 @@ impl Rules {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spec(at: &str, action: Action) -> RuleSpec {
-        RuleSpec { at: at.into(), action }
-    }
-
-    fn with_unordered(array: &str, at: &str) -> Result<Rules, RuleError> {
-        Rules::compile(&[spec(array, Action::Unordered), spec(at, Action::Ignore)])
-    }
-
-    #[test]
-    fn an_index_into_an_unordered_array_is_refused() {
-        for (array, at) in [
-            ("$.body", "$.body[0]"),
-            ("$.body.t", "$.body.t[0].x"),
-            ("$.body.t", "$.body.*[1:].x"),
-            ("$.body..t", "$.body.a.b.t[-1]"),
-            ("$.body.a.t", "$.body..t[0]"),
-            ("$.body.a.t", "$..[0]"),
-            ("$.body[*].t", "$.body[3].t[1]"),
-        ] {
-            let error = with_unordered(array, at).unwrap_err();
-            assert_eq!((error.index, error.at.as_str()), (1, at));
-            assert!(error.message.contains(&format!("`{array}`, which is unordered")), "{error}");
-        }
-    }
-
-    #[test]
-    fn other_indices_are_fine() {
-        for (array, at) in [
-            ("$.body.t", "$.body.u[0]"),
-            ("$.body.t", "$.body.t[*].x"),
-            ("$.body.t", "$.body.t[:].x"),
-            ("$.body.t", "$.body.t[*].x[0]"),
-            ("$.body.t", "$.body.t[?@.id==1].x"),
-            ("$.body[*].t", "$.body[3].u"),
-        ] {
-            assert!(with_unordered(array, at).is_ok(), "{array} {at}");
-        }
-    }
-
-    #[test]
-    fn rules_without_sense_are_refused() {
-        let refused = |at: &str, action| Rules::compile(&[spec(at, action)]).unwrap_err().message;
-        assert!(refused("$", Action::Ignore).contains("the whole answer"));
-        assert!(refused("$.headers", Action::Unordered).contains("only an array of the body"));
-        assert!(refused("$", Action::Unordered).contains("no array"));
-        let many = vec![spec("$.body.a.b.c.d.e.f", Action::Ignore); 100];
-        assert_eq!(Rules::compile(&many).unwrap_err().index, 64);
-    }
-
-    #[test]
-    fn the_fingerprint_follows_the_rules() {
-        let of = |specs: &[RuleSpec]| Rules::compile(specs).unwrap().fingerprint();
-        let (a, b) = (spec("$.body.a", Action::Ignore), spec("$.body.a", Action::Unordered));
-        assert_eq!(of(std::slice::from_ref(&a)), of(std::slice::from_ref(&a)));
-        assert_ne!(of(std::slice::from_ref(&a)), of(std::slice::from_ref(&b)));
-        assert_ne!(of(&[]), of(std::slice::from_ref(&a)));
-        assert_eq!(of(&[]), Rules::default().fingerprint());
-        let strict = Rules::default().with_headers(HeaderProfile::Strict);
-        assert_ne!(strict.fingerprint(), Rules::default().fingerprint());
-    }
-}
+mod tests;

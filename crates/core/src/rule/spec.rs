@@ -6,8 +6,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::Action;
+use super::word::{WORDS, Word};
 
 /// A rule as it is written: a place and what to do there.
 ///
@@ -19,7 +21,7 @@ use super::Action;
 /// let error = serde_json::from_str::<RuleSpec>(r#"{"at": "$.body.tags", "unorderd": true}"#).unwrap_err();
 /// assert!(error.to_string().contains("did you mean `unordered`?"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleSpec {
     /// The place: an RFC 9535 JSONPath over `{status, headers, body, trailers}`.
     pub at: String,
@@ -27,16 +29,11 @@ pub struct RuleSpec {
     pub action: Action,
 }
 
-/// Words of the rule language that this version does not act on yet. They are known, so that they
-/// are refused for what they are and never taken for a slip of the pen.
-const NOT_YET: &[&str] =
-    &["key", "tolerance", "within", "format", "fold", "absent", "decode", "ref", "origin", "only"];
-
 impl Serialize for RuleSpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(2))?;
         map.serialize_entry("at", &self.at)?;
-        map.serialize_entry(self.action.as_str(), &true)?;
+        map.serialize_entry(self.action.as_str(), &self.action.argument())?;
         map.end()
     }
 }
@@ -53,21 +50,21 @@ impl JsonSchema for RuleSpec {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let action = |action: &Action| json_schema!({ "required": [action.as_str()] });
-        let one_of: Vec<Schema> = Action::ALL.iter().map(action).collect();
+        let mut properties = serde_json::Map::new();
+        let at = "The place: an RFC 9535 JSONPath (names, wildcards, indices, slices, descendants, [?@.k=='v']) over {status, headers, body, trailers}.";
+        properties.insert("at".to_owned(), json!({ "type": "string", "description": at }));
+        for word in WORDS {
+            let mut schema = (word.schema)();
+            schema.insert("description".to_owned(), word.about.into());
+            properties.insert(word.word.to_owned(), schema.to_value());
+        }
+        let one_of: Vec<_> = WORDS.iter().map(|word| json!({ "required": [word.word] })).collect();
         json_schema!({
             "type": "object",
             "description": "What may differ, and where.",
             "required": ["at"],
             "additionalProperties": false,
-            "properties": {
-                "at": {
-                    "type": "string",
-                    "description": "The place: an RFC 9535 JSONPath (names, wildcards, indices, slices, descendants, [?@.k=='v']) over {status, headers, body, trailers}."
-                },
-                "ignore": { "const": true, "description": "The place is taken out of both answers." },
-                "unordered": { "const": true, "description": "The array is a multiset: order says nothing." }
-            },
+            "properties": properties,
             "oneOf": one_of
         })
     }
@@ -91,47 +88,42 @@ impl<'de> Visitor<'de> for RuleVisitor {
                 }
                 continue;
             }
-            let asked = action_of(&word).map_err(A::Error::custom)?;
-            if !map.next_value::<bool>()? {
-                let message =
-                    format!("`{word}: false` says nothing; write `{word}: true` or remove the rule");
-                return Err(A::Error::custom(message));
-            }
+            let known = word_of(&word).map_err(A::Error::custom)?;
+            let asked = (known.read)(&map.next_value::<Value>()?).map_err(A::Error::custom)?;
             if let Some(first) = action.replace(asked) {
-                let message = format!(
-                    "`{first}` and `{asked}` in one rule; write two rules",
-                    first = first.as_str(),
-                    asked = asked.as_str()
-                );
+                let message =
+                    format!("`{}` and `{}` in one rule; write two rules", first.as_str(), known.word);
                 return Err(A::Error::custom(message));
             }
         }
         let at = at.ok_or_else(|| A::Error::missing_field("at"))?;
         let missing = || {
             A::Error::custom(format!(
-                "the rule at `{at}` does not say what to do; add `ignore: true` or `unordered: true`"
+                "the rule at `{at}` does not say what to do; add for example `ignore: true` or `unordered: true`"
             ))
         };
         Ok(RuleSpec { action: action.ok_or_else(missing)?, at })
     }
 }
 
-fn action_of(word: &str) -> Result<Action, String> {
-    if let Some(action) = Action::ALL.iter().find(|action| action.as_str() == word) {
-        return Ok(*action);
+fn word_of(word: &str) -> Result<&'static Word, String> {
+    if let Some(known) = WORDS.iter().find(|known| known.word == word) {
+        return Ok(known);
     }
-    if NOT_YET.contains(&word) {
-        return Err(format!(
-            "the rule `{word}` is not available in this version; `ignore` and `unordered` are"
-        ));
-    }
-    let known =
-        || Action::ALL.iter().map(|action| action.as_str()).chain(NOT_YET.iter().copied()).chain(["at"]);
-    Err(match nearest(word, known()) {
-        Some(near) => format!("unknown key `{word}` in a rule; did you mean `{near}`?"),
+    let known = || WORDS.iter().map(|known| known.word);
+    Err(match nearest(word, known().chain(["at"])) {
+        Some(near) => match WORDS.iter().find(|known| known.word == near) {
+            Some(known) => {
+                format!(
+                    "unknown key `{word}` in a rule; did you mean `{near}`? For example `{}`",
+                    known.example
+                )
+            }
+            None => format!("unknown key `{word}` in a rule; did you mean `{near}`?"),
+        },
         None => format!(
             "unknown key `{word}` in a rule; it has `at` and one of {}",
-            known().filter(|known| *known != "at").collect::<Vec<_>>().join(", ")
+            known().collect::<Vec<_>>().join(", ")
         ),
     })
 }
@@ -174,14 +166,6 @@ mod tests {
     }
 
     #[test]
-    fn words_of_later_versions_are_known_and_refused() {
-        for word in NOT_YET {
-            let message = error(&format!(r#"{{"at": "$.body.a", "{word}": true}}"#));
-            assert!(message.contains("is not available in this version"), "{message}");
-        }
-    }
-
-    #[test]
     fn slips_are_named() {
         assert!(error(r#"{"at": "$.body", "ingore": true}"#).contains("did you mean `ignore`?"));
         assert!(error(r#"{"att": "$.body"}"#).contains("did you mean `at`?"));
@@ -193,11 +177,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_can_be_read() {
-        for action in Action::ALL {
-            let spec = RuleSpec { at: "$.body..a".into(), action: *action };
-            let json = serde_json::to_string(&spec).unwrap();
-            assert_eq!(serde_json::from_str::<RuleSpec>(&json).unwrap(), spec);
+    fn every_word_is_read_and_written() {
+        for (word, argument) in [
+            ("ignore", "true"),
+            ("only", r#"["a","b"]"#),
+            ("text-only", "true"),
+            ("unordered", "true"),
+            ("key", r#""id""#),
+            ("key", r#"["a","b.c"]"#),
+            ("tolerance", r#"{"abs":"0.005","rel":"1%"}"#),
+            ("within", r#""2s""#),
+            ("format", r#""regex:[a-z]+""#),
+            ("fold", r#"["case","nfc"]"#),
+            ("absent", r#""null""#),
+            ("decode", r#""gzip""#),
+            ("ref", r#"{"to":"$.body.b"}"#),
+            ("origin", "true"),
+        ] {
+            let json = format!(r#"{{"at":"$.body.a","{word}":{argument}}}"#);
+            let spec: RuleSpec = serde_json::from_str(&json).unwrap();
+            assert_eq!(serde_json::to_string(&spec).unwrap(), json);
+        }
+        for word in WORDS {
+            let example = format!("{{at: $.body.a, {}}}", word.example);
+            let spec: RuleSpec = serde_saphyr::from_str(&example).unwrap();
+            assert_eq!(spec.action.as_str(), word.word);
         }
     }
 }

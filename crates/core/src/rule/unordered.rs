@@ -3,22 +3,25 @@
 //! refused.
 
 use super::jsonpath::Segment;
+use super::word::{Word, in_the_body, read_true, schema_true};
 use super::{Action, JsonPath, RuleError, RuleSpec, Selector};
 
-pub(super) const WORD: &str = "unordered";
+pub(super) const WORD: Word = Word {
+    word: "unordered",
+    about: "The array is a multiset: order says nothing.",
+    example: "unordered: true",
+    schema: schema_true,
+    read: |argument| read_true("unordered", argument, Action::Unordered),
+    refuses: in_the_body,
+};
 
-pub(super) fn refuses(path: &JsonPath) -> Option<&'static str> {
-    let Some(first) = path.segments.first() else {
-        return Some("an answer is no array; name one, for example `$.body.items`");
-    };
-    let reaches_body = first.descendant || first.selectors.iter().any(|selector| selector.may_be("body"));
-    (!reaches_body).then_some("only an array of the body can be unordered; headers are compared by meaning")
-}
-
-/// Refuses an index or slice that selects from an array that another rule makes unordered.
+/// Refuses an index or slice that selects from an array that another rule makes unordered. Behind the
+/// paths of the rules stand those of their references.
 pub(super) fn check_indices(specs: &[RuleSpec], paths: &[JsonPath]) -> Result<(), RuleError> {
-    let unordered = || specs.iter().zip(paths).filter(|(spec, _)| spec.action == Action::Unordered);
-    for (index, (spec, path)) in specs.iter().zip(paths).enumerate() {
+    let references = specs.iter().enumerate().filter(|(_, spec)| matches!(spec.action, Action::Ref(_)));
+    let owners: Vec<usize> = (0..specs.len()).chain(references.map(|(index, _)| index)).collect();
+    let unordered = || specs.iter().zip(paths).filter(|(spec, _)| spec.action.is_of_order());
+    for (&index, path) in owners.iter().zip(paths) {
         for (at, segment) in path.segments.iter().enumerate() {
             if !segment.selectors.iter().any(Selector::is_positional) {
                 continue;
@@ -30,7 +33,7 @@ pub(super) fn check_indices(specs: &[RuleSpec], paths: &[JsonPath]) -> Result<()
                     "an index means nothing in `{}`, which is unordered; select by content, for example `[?@.id=='a']`, or all with `[*]`",
                     other.at
                 );
-                return Err(RuleError { index, at: spec.at.clone(), message });
+                return Err(RuleError { index, at: specs[index].at.clone(), message });
             }
         }
     }

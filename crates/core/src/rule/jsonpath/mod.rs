@@ -52,6 +52,37 @@ impl JsonPath {
         Ok(path)
     }
 
+    /// Whether it may lead into this part of the answer.
+    pub(crate) fn reaches(&self, part: &str) -> bool {
+        let Some(first) = self.segments.first() else { return true };
+        first.descendant || first.selectors.iter().any(|selector| selector.may_be(part))
+    }
+
+    /// Whether every place that the other path selects is one of this path's places, or lies below one.
+    /// It may say no where the answer is yes.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let Some((last, before)) = self.segments.split_last() else { return true };
+        let plain = before.len() <= other.segments.len()
+            && before
+                .iter()
+                .zip(&other.segments)
+                .all(|(one, two)| !one.descendant && !two.descendant && one.covers(two));
+        let rest = other.segments.get(before.len()..).unwrap_or_default();
+        plain
+            && match last.descendant {
+                true => rest.iter().any(|segment| last.covers(segment)),
+                false => rest.first().is_some_and(|segment| !segment.descendant && last.covers(segment)),
+            }
+    }
+
+    /// Whether both are the same path, however they are written.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let alike = |(one, two): (&Segment, &Segment)| {
+            one.descendant == two.descendant && one.selectors == two.selectors
+        };
+        self.segments.len() == other.segments.len() && self.segments.iter().zip(&other.segments).all(alike)
+    }
+
     /// Refuses what has no parts: below the status, and below a header other than `set-cookie`.
     fn check_below(&self, first: &Segment) -> Result<(), PathError> {
         let only = |names: &[&str]| {
@@ -97,6 +128,10 @@ impl JsonPath {
 }
 
 impl Segment {
+    fn covers(&self, other: &Self) -> bool {
+        other.selectors.iter().all(|theirs| self.selectors.iter().any(|own| own.covers(theirs)))
+    }
+
     fn check_part(&self, selector: &Selector) -> Result<(), PathError> {
         let message = match selector {
             Selector::Wildcard => return Ok(()),

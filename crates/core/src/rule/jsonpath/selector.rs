@@ -57,6 +57,21 @@ impl Selector {
         }
     }
 
+    /// Whether it selects the members of this name and nothing else.
+    pub(crate) fn is_name(&self, name: &str) -> bool {
+        matches!(self, Self::Name(own) if **own == *name)
+    }
+
+    /// Whether it selects members of one name, and the name is such.
+    pub(crate) fn names(&self, is_such: impl Fn(&str) -> bool) -> bool {
+        matches!(self, Self::Name(own) if is_such(own))
+    }
+
+    /// Whether it selects every child that the other selects.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        *self == Self::Wildcard || self == other
+    }
+
     /// Whether it may select a member of this name.
     pub(crate) fn may_be(&self, name: &str) -> bool {
         match self {
