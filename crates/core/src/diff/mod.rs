@@ -182,10 +182,7 @@ impl Diff<'_, '_> {
         }
         let legacy = left.map(|node| self.legacy.document.value(node));
         let candidate = right.map(|node| self.candidate.document.value(node));
-        let explanation = match (kind, &legacy, &candidate) {
-            (Kind::Type | Kind::Value, Some(legacy), Some(candidate)) => explain::explain(legacy, candidate),
-            _ => None,
-        };
+        let explanation = explain::explain(kind, legacy.as_ref(), candidate.as_ref());
         let path = self.path(place);
         self.keep(Difference { part: Part::Body, path, kind, legacy, candidate, explanation });
     }
