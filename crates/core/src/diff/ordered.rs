@@ -90,26 +90,31 @@ impl Diff<'_, '_> {
         if ours.len() != theirs.len() || by_edits.cost <= 1 {
             return Ok(by_edits);
         }
-        let by_position = self.by_position(ours, theirs)?;
         // Values that are edited where they stand are often found elsewhere, too: then the edits
         // are what happened. An object is no coincidence.
-        let plain = |&(one, other): &(Element, Element)| {
-            !is_container(self.legacy.document.kind(one.1))
-                && !is_container(self.candidate.document.kind(other.1))
-        };
-        let wins = by_position.cost < by_edits.cost
-            || by_position.cost == by_edits.cost && by_position.pairing.pairs.iter().all(plain);
-        Ok(if wins { by_position } else { by_edits })
+        match self.by_position(ours, theirs)? {
+            Some(by_position) if by_position.cost <= by_edits.cost => Ok(by_position),
+            Some(_) | None => Ok(by_edits),
+        }
     }
 
-    fn by_position(&mut self, ours: &[Element], theirs: &[Element]) -> Result<Alignment, OverBudget> {
+    /// Each with what stands in its place, unless an object or array would have to change.
+    fn by_position(&mut self, ours: &[Element], theirs: &[Element]) -> Result<Option<Alignment>, OverBudget> {
         let mut cost = 0;
         for (one, other) in ours.iter().zip(theirs) {
-            cost += usize::from(!self.alike(one.1, other.1)?);
+            if self.alike(one.1, other.1)? {
+                continue;
+            }
+            if is_container(self.legacy.document.kind(one.1))
+                || is_container(self.candidate.document.kind(other.1))
+            {
+                return Ok(None);
+            }
+            cost += 1;
         }
         let pairs = ours.iter().copied().zip(theirs.iter().copied()).collect();
         let pairing = Pairing { pairs, ..Pairing::default() };
-        Ok(Alignment { pairing, moved: false, cost })
+        Ok(Some(Alignment { pairing, moved: false, cost }))
     }
 
     fn by_edits(&mut self, ours: &[Element], theirs: &[Element]) -> Result<Alignment, OverBudget> {
