@@ -58,7 +58,8 @@ impl Diff<'_, '_> {
         theirs: &mut Vec<Element>,
     ) -> Result<Vec<(usize, usize)>, OverBudget> {
         let (left, right) = (self.by_hash(Which::Legacy, ours), self.by_hash(Which::Candidate, theirs));
-        (ours.clear(), theirs.clear());
+        ours.clear();
+        theirs.clear();
         let mut same = Vec::with_capacity(left.len().min(right.len()));
         let mut groups = right.chunk_by(|one, other| one.0 == other.0).peekable();
         let elements = |group: &[(u64, Element)]| group.iter().map(|entry| entry.1).collect::<Vec<_>>();
@@ -68,12 +69,15 @@ impl Diff<'_, '_> {
             }
             match groups.next_if(|other| other[0].0 == group[0].0) {
                 None => ours.extend(group.iter().map(|entry| entry.1)),
-                Some([(_, other)]) if group.len() == 1 && self.masked.is_empty() => {
+                Some([(_, other)]) if group.len() == 1 => {
                     let (one, other) = (group[0].1, *other);
+                    let before = self.masked.to_vec();
                     if self.same(one.1, other.1)? {
                         same.push((one.0, other.0));
                     } else {
-                        (ours.push(one), theirs.push(other));
+                        self.masked.copy_from_slice(&before);
+                        ours.push(one);
+                        theirs.push(other);
                     }
                 }
                 Some(others) => {
