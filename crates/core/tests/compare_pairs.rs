@@ -1,6 +1,7 @@
 //! Every folder of `tests/compare` is a pair: `legacy` and `candidate` (a JSON body, or an answer that
 //! begins with `HTTP/1.1`), `rules.yaml` where there are rules, and what is expected in the form of
-//! `parallax compare --json`.
+//! `parallax compare --json`. `PARALLAX_UPDATE_PAIRS=1` writes down what is found instead, to be read
+//! in the diff before it is committed.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -75,7 +76,9 @@ fn every_pair_compares_as_expected() {
             serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
         let (legacy, candidate) = (answer(folder, "legacy"), answer(folder, "candidate"));
         let found = shown(&compare(&legacy, &candidate, &rules(folder)).comparison);
-        if found != expected {
+        if found != expected && std::env::var_os("PARALLAX_UPDATE_PAIRS").is_some() {
+            fs::write(folder.join("expected.json"), format!("{found:#}\n")).unwrap();
+        } else if found != expected {
             writeln!(wrong, "{}\nexpected {expected:#}\nfound {found:#}\n", folder.display()).unwrap();
         }
     }
