@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn errors_are_placed_in_the_whole() {
         let body = "--b\r\nContent-Type: application/json\r\n\r\n{x\r\n--b--";
-        assert_eq!(shown("multipart/mixed; boundary=b", body), Err(ReadError::Syntax { offset: 41 }));
+        assert_eq!(shown("multipart/mixed; boundary=b", body), Err(ReadError::Syntax { offset: 40 }));
         assert_eq!(shown("multipart/mixed", "--b--"), Err(ReadError::Syntax { offset: 0 }));
         assert_eq!(
             shown("multipart/mixed; boundary=b", "--b\r\n\r\nx"),
