@@ -4,15 +4,19 @@
 //! and the bodies are too large, the pair is different, not incomparable. The other way round,
 //! nothing that could not be compared to its end ever counts as equal.
 
+mod side;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
+use self::side::Side;
 use crate::diff;
 use crate::document::{Document, NodeId, View};
 use crate::exchange::{self, Answer, Body, Digest};
 use crate::format::{
-    BodyKind, Codings, DecodeError, DigestStream, MAX_DECODED, Opened, declared_kind, decode, open,
+    BodyKind, Codings, DecodeError, DigestStream, MAX_DECODED, MAX_NODES, as_documents, declared_kind,
+    decode, shaped, without_echoes,
 };
 use crate::header;
 use crate::path::{Path, Step};
@@ -140,25 +144,6 @@ struct Bodies<'a> {
     rules: &'a Rules,
 }
 
-/// One side's body, opened.
-enum Side {
-    Empty,
-    Json(Box<Document>),
-    Text,
-    Opaque,
-    /// JSON by its type, but not by its content.
-    Broken(usize),
-}
-
-impl Side {
-    fn document(&self) -> Option<&Document> {
-        match self {
-            Self::Json(document) => Some(document),
-            Self::Empty | Self::Text | Self::Opaque | Self::Broken(_) => None,
-        }
-    }
-}
-
 impl Bodies<'_> {
     fn compare(&self, masked: &mut [u32]) -> Result<Found, Cause> {
         let at_body = self.rules.at_part("body");
@@ -188,9 +173,12 @@ impl Bodies<'_> {
                 self.legacy.headers.get(CONTENT_ENCODING) == self.candidate.headers.get(CONTENT_ENCODING);
             return Ok(Found::Same { identical });
         }
-        let may_be_json =
-            |answer: &Answer| declared_kind(&answer.headers).is_none_or(|kind| kind == BodyKind::Json);
-        let may_be_equal = may_be_json(self.legacy) && may_be_json(self.candidate);
+        let kinds = (declared_kind(&self.legacy.headers), declared_kind(&self.candidate.headers));
+        let may_be_equal = match kinds {
+            (Some(ours), Some(theirs)) => ours == theirs && ours != BodyKind::Opaque,
+            (Some(kind), None) | (None, Some(kind)) => kind != BodyKind::Opaque,
+            (None, None) => true,
+        };
         if may_be_equal || !self.rules.at_part("body").is_dead() {
             return Err(Cause::TooLarge);
         }
@@ -219,30 +207,61 @@ impl Bodies<'_> {
 
     /// Compares two bodies whose decoded bytes are not the same.
     fn decoded(&self, left: &Bytes, right: &Bytes, masked: &mut [u32]) -> Result<Found, Cause> {
-        let ours = opened(&self.legacy.headers, left, None)?;
-        let theirs = opened(&self.candidate.headers, right, ours.document())?;
+        let ours = Side::open(&self.legacy.headers, left, None)?;
+        let theirs = Side::open(&self.candidate.headers, right, ours.json())?;
         let difference = match (&ours, &theirs) {
-            (Side::Json(ours), Side::Json(theirs)) => return self.documents(ours, theirs, masked),
-            (Side::Broken(_), Side::Broken(_)) => return Err(Cause::Undecodable),
-            (Side::Empty, _) => at_body(Kind::Extra, None, Some(shown(&theirs, right))),
-            (_, Side::Empty) => at_body(Kind::Missing, Some(shown(&ours, left)), None),
-            (Side::Broken(offset), Side::Json(_)) => {
-                syntax("legacy", *offset, shown(&ours, left), shown(&theirs, right))
+            (Side::Tree(kind, ours), Side::Tree(other, theirs)) if kind == other => {
+                return if kind.is_markup() {
+                    self.markup(ours, theirs, masked)
+                } else {
+                    self.documents(ours, theirs, masked)
+                };
             }
-            (Side::Json(_), Side::Broken(offset)) => {
-                syntax("the candidate", *offset, shown(&ours, left), shown(&theirs, right))
+            (Side::Text(ours), Side::Text(theirs)) => return self.texts(ours, theirs, masked),
+            (Side::Broken(..), Side::Broken(..)) => return Err(Cause::Undecodable),
+            (Side::Empty, _) => at_body(Kind::Extra, None, Some(theirs.value(right))),
+            (_, Side::Empty) => at_body(Kind::Missing, Some(ours.value(left)), None),
+            (Side::Broken(kind, offset), _) => {
+                let explanation = side::broken("legacy", *kind, *offset);
+                unlike(Kind::Syntax, ours.value(left), theirs.value(right), explanation)
             }
-            (Side::Text, Side::Text) => {
-                let (legacy, candidate) = (shown(&ours, left), shown(&theirs, right));
-                let whole = left.len().max(right.len()) <= Value::MAX_TEXT;
-                let explanation =
-                    if whole { diff::explain_texts(&legacy.text, &candidate.text) } else { None };
-                Difference { explanation, ..at_body(Kind::Value, Some(legacy), Some(candidate)) }
+            (_, Side::Broken(kind, offset)) => {
+                let explanation = side::broken("the candidate", *kind, *offset);
+                unlike(Kind::Syntax, ours.value(left), theirs.value(right), explanation)
             }
             (Side::Opaque, Side::Opaque) => unlike_bytes(left.len() as u64, right.len() as u64),
-            _ => at_body(Kind::Type, Some(shown(&ours, left)), Some(shown(&theirs, right))),
+            (Side::Tree(..) | Side::Text(_) | Side::Opaque, _) => {
+                let explanation = format!("{} instead of {}", theirs.called(), ours.called());
+                unlike(Kind::Type, ours.whole(left), theirs.whole(right), explanation)
+            }
         };
         Ok(one(difference))
+    }
+
+    /// Compares two documents of markup, which are shaped alike first.
+    fn markup(&self, ours: &Document, theirs: &Document, masked: &mut [u32]) -> Result<Found, Cause> {
+        let (ours, theirs) = shaped(ours, theirs, MAX_NODES).map_err(|_| Cause::Budget)?;
+        let mut found = self.documents(&ours, &theirs, masked)?;
+        if let Found::Different(differences) = &mut found {
+            without_echoes(differences);
+            if differences.kept.is_empty() && differences.more == 0 {
+                return Ok(Found::Same { identical: false });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Compares two texts: by line where there are several.
+    fn texts(&self, ours: &str, theirs: &str, masked: &mut [u32]) -> Result<Found, Cause> {
+        let (left, right) = as_documents(ours, theirs, MAX_NODES).map_err(|_| Cause::Budget)?;
+        let found = self.documents(&left, &right, masked)?;
+        match side::line_ends(ours, theirs) {
+            Some(explanation) if matches!(found, Found::Different(_)) => {
+                let (ours, theirs) = (side::text_value(ours), side::text_value(theirs));
+                Ok(one(unlike(Kind::Value, ours, theirs, explanation)))
+            }
+            _ => Ok(found),
+        }
     }
 
     fn documents(&self, ours: &Document, theirs: &Document, masked: &mut [u32]) -> Result<Found, Cause> {
@@ -328,34 +347,6 @@ fn digest(answer: &Answer, bytes: &Bytes) -> Digest {
     stream.finish()
 }
 
-fn opened(headers: &HeaderMap, decoded: &Bytes, other: Option<&Document>) -> Result<Side, Cause> {
-    use crate::document::ReadError;
-    if decoded.is_empty() {
-        return Ok(Side::Empty);
-    }
-    match open(headers, decoded, other) {
-        Ok(Opened::Document(document)) => Ok(Side::Json(document)),
-        Ok(Opened::Text) => Ok(Side::Text),
-        Ok(Opened::Opaque) => Ok(Side::Opaque),
-        Err(ReadError::Syntax { offset }) => Ok(Side::Broken(offset)),
-        Err(ReadError::Depth { .. } | ReadError::Nodes { .. }) => Err(Cause::Budget),
-    }
-}
-
-/// A whole body as the value of a difference.
-fn shown(side: &Side, decoded: &Bytes) -> Value {
-    match side {
-        Side::Json(document) => document.value(document.root()),
-        Side::Text => {
-            let longest = decoded.len().min(Value::MAX_TEXT);
-            let text = String::from_utf8_lossy(&decoded[..longest]);
-            Value { kind: ValueType::String, text: crate::document::clip(&text, Value::MAX_TEXT).to_owned() }
-        }
-        // What is no JSON cannot be redacted by path, so its text is not shown either.
-        Side::Opaque | Side::Empty | Side::Broken(_) => bytes_value(decoded.len()),
-    }
-}
-
 fn bytes_value(length: usize) -> Value {
     Value { kind: ValueType::Bytes, text: format!("{length} bytes") }
 }
@@ -366,9 +357,9 @@ fn unlike_bytes(ours: u64, theirs: u64) -> Difference {
     at_body(kind, value(ours), value(theirs))
 }
 
-fn syntax(side: &str, offset: usize, legacy: Value, candidate: Value) -> Difference {
-    let explanation = Some(format!("{side} sent no JSON from byte {offset} on").into());
-    Difference { explanation, ..at_body(Kind::Syntax, Some(legacy), Some(candidate)) }
+fn unlike(kind: Kind, legacy: Value, candidate: Value, explanation: impl Into<String>) -> Difference {
+    let explanation = Some(explanation.into().into());
+    Difference { explanation, ..at_body(kind, Some(legacy), Some(candidate)) }
 }
 
 fn at_body(kind: Kind, legacy: Option<Value>, candidate: Option<Value>) -> Difference {
