@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 pub use build::Builder;
-pub(crate) use canonical::View;
+pub(crate) use canonical::{View, children};
 pub use number::Decimal;
 pub(crate) use read::read_beside;
 pub use read::{DEPTH_LIMIT, ReadError, read};

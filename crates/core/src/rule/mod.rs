@@ -9,6 +9,7 @@
 mod automaton;
 mod ignore;
 mod jsonpath;
+mod select;
 mod spec;
 mod unordered;
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub(crate) use automaton::{Automaton, States};
 pub use jsonpath::PathError;
 pub(crate) use jsonpath::{Filter, JsonPath, Selector};
+pub use select::select;
 pub use spec::RuleSpec;
 
 /// What a rule does where it matches.

@@ -158,6 +158,7 @@ mod tests {
         assert_eq!(error("body"), "column 1: a path starts with `$`, for example `$.body.items[*].price`");
         assert_eq!(error("$.body.x-id"), "column 9: a name with `-` is written `['like-this']`");
         assert_eq!(error("$.body['x"), "column 10: the quote is not closed");
+        assert_eq!(error("$.body "), "column 8: expected `.name`, `..name` or `[…]`");
         assert_eq!(error("$.body[01]"), "column 10: `01` is no index");
         assert!(error("$.body[?@.a > 1]").contains("the only filter available"));
         assert!(error("$.items").contains("for a member of the body write `$.body.items`"));

@@ -13,13 +13,12 @@ impl JsonPath {
         let mut parser = Parser { rest: text.chars(), text, column: 1 };
         parser.expect('$', "a path starts with `$`, for example `$.body.items[*].price`")?;
         let mut segments = Vec::new();
-        loop {
+        while parser.peek().is_some() {
+            // Allowed between segments, but not after the last.
             parser.white_space();
-            if parser.peek().is_none() {
-                return Ok(Self { segments });
-            }
             segments.push(parser.segment()?);
         }
+        Ok(Self { segments })
     }
 }
 
