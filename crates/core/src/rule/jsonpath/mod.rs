@@ -167,6 +167,15 @@ mod tests {
     }
 
     #[test]
+    fn a_path_has_an_end() {
+        assert!(JsonPath::parse(&format!("${}", "[0]".repeat(64))).is_ok());
+        assert_eq!(error(&format!("$.body{}", "[0]".repeat(64))), "column 196: the path is too long");
+        let wide = format!("[{}0]", "0,".repeat(63));
+        assert!(JsonPath::parse(&format!("${}", wide.repeat(4))).is_ok());
+        assert!(error(&format!("$.body{}", wide.repeat(4))).ends_with("the path is too long"));
+    }
+
+    #[test]
     fn refuses_what_can_never_match() {
         assert!(error("$.status.code").contains("has no parts"));
         assert!(error("$.headers.etag.x").contains("has no parts"));
