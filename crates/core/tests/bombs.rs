@@ -102,6 +102,15 @@ const BOMBS: &[Bomb] = &[
         outcome: Incomparable(Cause::TooLarge),
     },
     Bomb {
+        name: "a_few_bytes_of_brotli",
+        rules: &[],
+        pair: || {
+            let bytes = include_bytes!("../../../fuzz/corpus-regressions/codings/brotli-that-swells");
+            (coded("br", &bytes[1..]), json("0".into()))
+        },
+        outcome: Differ(1, Kind::Syntax, "$.body"),
+    },
+    Bomb {
         name: "gzip_of_nothing_many_times",
         rules: &[],
         pair: || (coded("gzip", &gzip(b"", 1).repeat(400_000)), json("0".into())),

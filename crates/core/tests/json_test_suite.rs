@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use harness::Test;
 use parallax_core::document::read;
 
-const TESTS: [Test<PathBuf>; 3] = [
+const TESTS: [Test<Path>; 3] = [
     Test { name: "accepts_what_is_json", run: |suite| check(suite, "y_", 95, is_accepted) },
     Test { name: "rejects_what_is_not", run: |suite| check(suite, "n_", 188, |bytes| !is_accepted(bytes)) },
     Test { name: "survives_what_is_undefined", run: |suite| check(suite, "i_", 35, survives) },

@@ -20,7 +20,7 @@ use parallax_core::path::{Path, Step};
 use parallax_core::rule::select;
 use serde_json::Value;
 
-const TESTS: [Test<Vec<Case>>; 4] = [
+const TESTS: [Test<[Case]>; 4] = [
     Test { name: "the_subset_selects_what_the_suite_says", run: selects },
     Test { name: "what_is_unsupported_is_refused", run: refuses_the_unsupported },
     Test { name: "what_is_invalid_is_refused", run: refuses_the_invalid },
@@ -81,7 +81,7 @@ fn all(cases: &[Case], wrong: impl Fn(&Case) -> Option<String>) -> Result<(), St
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
-fn selects(cases: &Vec<Case>) -> Result<(), String> {
+fn selects(cases: &[Case]) -> Result<(), String> {
     let unsupported = unsupported();
     let supported = |case: &&Case| case.valid.is_some() && !unsupported.contains(case.name.as_str());
     let count = cases.iter().filter(supported).count();
@@ -99,7 +99,7 @@ fn selects(cases: &Vec<Case>) -> Result<(), String> {
     })
 }
 
-fn refuses_the_unsupported(cases: &Vec<Case>) -> Result<(), String> {
+fn refuses_the_unsupported(cases: &[Case]) -> Result<(), String> {
     let unsupported = unsupported();
     let valid: BTreeSet<&str> =
         cases.iter().filter(|case| case.valid.is_some()).map(|case| case.name.as_str()).collect();
@@ -112,14 +112,14 @@ fn refuses_the_unsupported(cases: &Vec<Case>) -> Result<(), String> {
     })
 }
 
-fn refuses_the_invalid(cases: &Vec<Case>) -> Result<(), String> {
+fn refuses_the_invalid(cases: &[Case]) -> Result<(), String> {
     all(cases, |case| {
         let accepted = case.valid.is_none() && found(&case.selector, "{}").is_ok();
         accepted.then(|| "invalid, but accepted".to_owned())
     })
 }
 
-fn sets(cases: &Vec<Case>) -> Result<(), String> {
+fn sets(cases: &[Case]) -> Result<(), String> {
     let is_no_set = |case: &&Case| {
         let Some((document, lists)) = &case.valid else { return false };
         found(&case.selector, document).is_ok_and(|found| !lists.contains(&found))

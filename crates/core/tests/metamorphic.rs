@@ -22,7 +22,7 @@ use parallax_core::rule::{RuleSpec, Rules};
 use parallax_core::verdict::{Difference, Kind};
 use serde_json::{Number, Value, json};
 
-const TESTS: [Test<Vec<Value>>; 4] = [
+const TESTS: [Test<[Value]>; 4] = [
     Test { name: "another_spelling_is_equal", run: other_spellings },
     Test { name: "one_edit_is_one_difference_at_its_place", run: one_edit },
     Test { name: "an_array_without_order_does_not_mind_a_shuffle", run: shuffles },
@@ -61,7 +61,7 @@ fn each(payloads: &[Value], wrong: impl Fn(&Value, &mut Dice) -> Vec<String>) ->
     if count == 0 { Ok(()) } else { Err(format!("{count} in all\n{}", complaints.join("\n"))) }
 }
 
-fn other_spellings(payloads: &Vec<Value>) -> Result<(), String> {
+fn other_spellings(payloads: &[Value]) -> Result<(), String> {
     let plain = Spelling::default();
     let spellings = [
         ("spaced", Spelling { spaced: true, ..plain }),
@@ -81,7 +81,7 @@ fn other_spellings(payloads: &Vec<Value>) -> Result<(), String> {
     })
 }
 
-fn one_edit(payloads: &Vec<Value>) -> Result<(), String> {
+fn one_edit(payloads: &[Value]) -> Result<(), String> {
     let plain = Spelling::default();
     // The rest is spelt differently, so that nothing is found for the bytes' sake.
     let other = Spelling { spaced: true, shuffled: true, escaped: true, renumbered: true };
@@ -100,7 +100,7 @@ fn one_edit(payloads: &Vec<Value>) -> Result<(), String> {
     })
 }
 
-fn shuffles(payloads: &Vec<Value>) -> Result<(), String> {
+fn shuffles(payloads: &[Value]) -> Result<(), String> {
     let (plain, rules) = (Spelling::default(), unordered_everywhere());
     each(payloads, |payload, dice| {
         let legacy = plain.write(payload, dice);
@@ -110,7 +110,7 @@ fn shuffles(payloads: &Vec<Value>) -> Result<(), String> {
     })
 }
 
-fn edits_under_shuffles(payloads: &Vec<Value>) -> Result<(), String> {
+fn edits_under_shuffles(payloads: &[Value]) -> Result<(), String> {
     let (plain, rules) = (Spelling::default(), unordered_everywhere());
     each(payloads, |payload, dice| {
         let mut wrong = Vec::new();

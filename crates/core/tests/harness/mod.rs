@@ -4,14 +4,14 @@
 use std::process::ExitCode;
 
 /// One test.
-pub(crate) struct Test<D> {
+pub(crate) struct Test<D: ?Sized> {
     pub(crate) name: &'static str,
     /// What is wrong, if anything.
     pub(crate) run: fn(&D) -> Result<(), String>,
 }
 
 /// Runs the tests that the command line selects, over the data or, without it, not at all.
-pub(crate) fn main<D>(tests: &[Test<D>], data: &Result<D, String>) -> ExitCode {
+pub(crate) fn main<D: ?Sized, O: AsRef<D>>(tests: &[Test<D>], data: &Result<O, String>) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let listing = arguments.iter().any(|argument| argument == "--list");
     let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
@@ -21,10 +21,10 @@ pub(crate) fn main<D>(tests: &[Test<D>], data: &Result<D, String>) -> ExitCode {
         chosen.iter().for_each(|test| println!("{}: test", test.name));
         return ExitCode::SUCCESS;
     }
-    run(&chosen, data.as_ref(), tests.len() - chosen.len())
+    run(&chosen, data.as_ref().map(AsRef::as_ref), tests.len() - chosen.len())
 }
 
-fn run<D>(chosen: &[&Test<D>], data: Result<&D, &String>, left_out: usize) -> ExitCode {
+fn run<D: ?Sized>(chosen: &[&Test<D>], data: Result<&D, &String>, left_out: usize) -> ExitCode {
     println!("\nrunning {} tests", chosen.len());
     let (mut passed, mut failed, mut ignored) = (0, 0, 0);
     for test in chosen {
