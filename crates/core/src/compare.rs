@@ -12,9 +12,10 @@ use crate::diff::{self, MAX_DIFFERENCES};
 use crate::document::{Document, View};
 use crate::exchange::{Answer, Body, Digest};
 use crate::format::{
-    BodyKind, Codings, DecodeError, DigestStream, MAX_DECODED, Opened, declared_kind, decode, open,
+    self, BodyKind, Codings, DecodeError, DigestStream, MAX_DECODED, Opened, declared_kind, decode, open,
 };
 use crate::header;
+use crate::isolation::{Foreign, InProcess, Isolation, Refusal};
 use crate::path::{Path, Step};
 use crate::rule::Rules;
 use crate::verdict::{Cause, Difference, Differences, Equality, Kind, Part, Value, ValueType};
@@ -61,13 +62,24 @@ pub struct Compared {
 /// ```
 #[must_use]
 pub fn compare(legacy: &Answer, candidate: &Answer, rules: &Rules) -> Compared {
+    compare_with(legacy, candidate, rules, &InProcess)
+}
+
+/// The same, with foreign formats decoded by `isolation`.
+#[must_use]
+pub fn compare_with(
+    legacy: &Answer,
+    candidate: &Answer,
+    rules: &Rules,
+    isolation: &dyn Isolation,
+) -> Compared {
     let mut masked = vec![0; rules.specs().len()];
     let empty = HeaderMap::new();
     let trailers =
         (legacy.trailers.as_ref().unwrap_or(&empty), candidate.trailers.as_ref().unwrap_or(&empty));
     let status = status(legacy, candidate, rules, &mut masked);
     let headers = header::compare(Part::Header, &legacy.headers, &candidate.headers, rules, &mut masked);
-    let body = Bodies { legacy, candidate, rules }.compare(&mut masked);
+    let body = Bodies { legacy, candidate, rules, isolation }.compare(&mut masked);
     let trailers = header::compare(Part::Trailer, trailers.0, trailers.1, rules, &mut masked);
     let identical = headers.identical && trailers.identical;
 
@@ -137,14 +149,18 @@ struct Bodies<'a> {
     legacy: &'a Answer,
     candidate: &'a Answer,
     rules: &'a Rules,
+    isolation: &'a dyn Isolation,
 }
 
 /// One side's body, opened.
 enum Side {
     Empty,
     Json(Box<Document>),
+    Foreign(Foreign, Box<Document>),
     Text,
     Opaque,
+    /// Of a foreign format by its type, but not by its content.
+    NotForeign(Foreign),
     /// JSON by its type, but not by its content.
     Broken(usize),
 }
@@ -153,7 +169,13 @@ impl Side {
     fn document(&self) -> Option<&Document> {
         match self {
             Self::Json(document) => Some(document),
-            Self::Empty | Self::Text | Self::Opaque | Self::Broken(_) => None,
+            // Trees of foreign formats are small, and another decoder's besides.
+            Self::Empty
+            | Self::Text
+            | Self::Opaque
+            | Self::Broken(_)
+            | Self::Foreign(..)
+            | Self::NotForeign(_) => None,
         }
     }
 }
@@ -187,9 +209,11 @@ impl Bodies<'_> {
                 self.legacy.headers.get(CONTENT_ENCODING) == self.candidate.headers.get(CONTENT_ENCODING);
             return Ok(Found::Same { identical });
         }
-        let may_be_json =
-            |answer: &Answer| declared_kind(&answer.headers).is_none_or(|kind| kind == BodyKind::Json);
-        let may_be_equal = may_be_json(self.legacy) && may_be_json(self.candidate);
+        let may_be_tree = |answer: &Answer| {
+            declared_kind(&answer.headers)
+                .is_none_or(|kind| matches!(kind, BodyKind::Json | BodyKind::Foreign(_)))
+        };
+        let may_be_equal = may_be_tree(self.legacy) && may_be_tree(self.candidate);
         if may_be_equal || !self.rules.at_part("body").is_dead() {
             return Err(Cause::TooLarge);
         }
@@ -218,11 +242,24 @@ impl Bodies<'_> {
 
     /// Compares two bodies whose decoded bytes are not the same.
     fn decoded(&self, left: &Bytes, right: &Bytes, masked: &mut [u32]) -> Result<Found, Cause> {
-        let ours = opened(&self.legacy.headers, left, None)?;
-        let theirs = opened(&self.candidate.headers, right, ours.document())?;
+        let ours = self.opened(&self.legacy.headers, left, None)?;
+        let theirs = self.opened(&self.candidate.headers, right, ours.document())?;
         let difference = match (&ours, &theirs) {
             (Side::Json(ours), Side::Json(theirs)) => return self.documents(ours, theirs, masked),
+            (Side::Foreign(what, ours), Side::Foreign(other, theirs)) if what == other => {
+                let found = self.documents(ours, theirs, masked)?;
+                return Ok(explained(*what, found));
+            }
             (Side::Broken(_), Side::Broken(_)) => return Err(Cause::Undecodable),
+            (Side::NotForeign(what), Side::NotForeign(other)) if what == other => {
+                return Err(Cause::Undecodable);
+            }
+            (Side::NotForeign(what), Side::Foreign(..)) => {
+                not_foreign("legacy", *what, shown(&ours, left), shown(&theirs, right))
+            }
+            (Side::Foreign(..), Side::NotForeign(what)) => {
+                not_foreign("the candidate", *what, shown(&ours, left), shown(&theirs, right))
+            }
             (Side::Empty, _) => at_body(Kind::Extra, None, Some(shown(&theirs, right))),
             (_, Side::Empty) => at_body(Kind::Missing, Some(shown(&ours, left)), None),
             (Side::Broken(offset), Side::Json(_)) => {
@@ -242,6 +279,25 @@ impl Bodies<'_> {
             _ => at_body(Kind::Type, Some(shown(&ours, left)), Some(shown(&theirs, right))),
         };
         Ok(one(difference))
+    }
+
+    fn opened(&self, headers: &HeaderMap, decoded: &Bytes, other: Option<&Document>) -> Result<Side, Cause> {
+        use crate::document::ReadError;
+        if decoded.is_empty() {
+            return Ok(Side::Empty);
+        }
+        match open(headers, decoded, other) {
+            Ok(Opened::Document(document)) => Ok(Side::Json(document)),
+            Ok(Opened::Foreign(what)) => match self.isolation.decode(what, decoded) {
+                Ok(document) => Ok(Side::Foreign(what, Box::new(document))),
+                Err(Refusal::Broken) => Ok(Side::NotForeign(what)),
+                Err(refusal) => Err(refusal.cause()),
+            },
+            Ok(Opened::Text) => Ok(Side::Text),
+            Ok(Opened::Opaque) => Ok(Side::Opaque),
+            Err(ReadError::Syntax { offset }) => Ok(Side::Broken(offset)),
+            Err(ReadError::Depth { .. } | ReadError::Nodes { .. }) => Err(Cause::Budget),
+        }
     }
 
     fn documents(&self, ours: &Document, theirs: &Document, masked: &mut [u32]) -> Result<Found, Cause> {
@@ -306,17 +362,14 @@ fn digest(answer: &Answer, bytes: &Bytes) -> Digest {
     stream.finish()
 }
 
-fn opened(headers: &HeaderMap, decoded: &Bytes, other: Option<&Document>) -> Result<Side, Cause> {
-    use crate::document::ReadError;
-    if decoded.is_empty() {
-        return Ok(Side::Empty);
-    }
-    match open(headers, decoded, other) {
-        Ok(Opened::Document(document)) => Ok(Side::Json(document)),
-        Ok(Opened::Text) => Ok(Side::Text),
-        Ok(Opened::Opaque) => Ok(Side::Opaque),
-        Err(ReadError::Syntax { offset }) => Ok(Side::Broken(offset)),
-        Err(ReadError::Depth { .. } | ReadError::Nodes { .. }) => Err(Cause::Budget),
+/// What two trees of a foreign format differ in, without what another difference explains.
+fn explained(what: Foreign, found: Found) -> Found {
+    match (what, found) {
+        (Foreign::Pdf, Found::Different(mut differences)) => {
+            format::pdf::explain(&mut differences);
+            Found::Different(differences)
+        }
+        (_, found) => found,
     }
 }
 
@@ -330,7 +383,9 @@ fn shown(side: &Side, decoded: &Bytes) -> Value {
             Value { kind: ValueType::String, text: crate::document::clip(&text, Value::MAX_TEXT).to_owned() }
         }
         // What is no JSON cannot be redacted by path, so its text is not shown either.
-        Side::Opaque | Side::Empty | Side::Broken(_) => bytes_value(decoded.len()),
+        Side::Opaque | Side::Empty | Side::Broken(_) | Side::Foreign(..) | Side::NotForeign(_) => {
+            bytes_value(decoded.len())
+        }
     }
 }
 
@@ -346,6 +401,11 @@ fn unlike_bytes(ours: u64, theirs: u64) -> Difference {
 
 fn syntax(side: &str, offset: usize, legacy: Value, candidate: Value) -> Difference {
     let explanation = Some(format!("{side} sent no JSON from byte {offset} on").into());
+    Difference { explanation, ..at_body(Kind::Syntax, Some(legacy), Some(candidate)) }
+}
+
+fn not_foreign(side: &str, what: Foreign, legacy: Value, candidate: Value) -> Difference {
+    let explanation = Some(format!("{side} sent what cannot be decoded as {what}").into());
     Difference { explanation, ..at_body(Kind::Syntax, Some(legacy), Some(candidate)) }
 }
 

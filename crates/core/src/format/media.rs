@@ -2,6 +2,7 @@
 //! the order of parameters and the spacing say nothing.
 
 use crate::header::{text_of, trimmed, unquote};
+use crate::isolation::Foreign;
 
 /// A media type with its parameters, folded so that equal meanings are equal values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(crate) struct MediaType {
 pub(crate) enum BodyKind {
     Json,
     Text,
+    /// PDF or an image: decoded in isolation.
+    Foreign(Foreign),
     Opaque,
 }
 
@@ -26,6 +29,19 @@ const TEXTS: [&str; 4] = [
     "application/javascript",
     "application/x-www-form-urlencoded",
     "application/x-ndjson",
+];
+
+/// Images that are compared by their pixels, by each name that is seen.
+const IMAGES: [&str; 9] = [
+    "image/png",
+    "image/x-png",
+    "image/jpeg",
+    "image/jpg",
+    "image/pjpeg",
+    "image/gif",
+    "image/webp",
+    "image/bmp",
+    "image/x-ms-bmp",
 ];
 
 impl MediaType {
@@ -60,6 +76,10 @@ impl BodyKind {
             Self::Json
         } else if starts("text/") || ends("+xml") || TEXTS.iter().any(is) {
             Self::Text
+        } else if ["application/pdf", "application/x-pdf"].iter().any(is) {
+            Self::Foreign(Foreign::Pdf)
+        } else if IMAGES.iter().any(is) {
+            Self::Foreign(Foreign::Image)
         } else {
             Self::Opaque
         }

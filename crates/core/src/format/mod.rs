@@ -7,7 +7,9 @@
 
 mod coding;
 mod digest;
+pub(crate) mod image;
 mod media;
+pub(crate) mod pdf;
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
@@ -17,6 +19,7 @@ pub use digest::DigestStream;
 pub(crate) use media::{BodyKind, MediaType};
 
 use crate::document::{Document, ReadError, read_beside};
+use crate::isolation::Foreign;
 
 /// Most bytes that one body is decoded to for comparison.
 pub(crate) const MAX_DECODED: usize = 32 * 1024 * 1024;
@@ -47,7 +50,8 @@ pub(crate) fn content(headers: &HeaderMap, bytes: &Bytes) -> Content {
     match open(headers, &decoded, None) {
         Ok(Opened::Document(document)) => Content::Document(document),
         Ok(Opened::Text) => Content::Text(String::from_utf8_lossy(&decoded).into()),
-        Ok(Opened::Opaque) => Content::Opaque(decoded.len()),
+        // Showing is no reason to run a foreign decoder.
+        Ok(Opened::Opaque | Opened::Foreign(_)) => Content::Opaque(decoded.len()),
         Err(_) => Content::Opaque(bytes.len()),
     }
 }
@@ -57,12 +61,29 @@ pub(crate) fn declared_kind(headers: &HeaderMap) -> Option<BodyKind> {
     headers.get(header::CONTENT_TYPE).map(|value| BodyKind::of(value.as_bytes()))
 }
 
+/// What the first bytes say, where they say that the body is of a foreign format.
+pub(crate) fn kind_by_signature(decoded: &[u8]) -> Option<Foreign> {
+    if decoded.starts_with(b"%PDF-") {
+        Some(Foreign::Pdf)
+    } else {
+        image::format_of(decoded).map(|_| Foreign::Image)
+    }
+}
+
+/// A hash as trees hold it.
+fn sha256_text(hash: &[u8; 32]) -> String {
+    let digits = hash.iter().map(|byte| format!("{byte:02x}"));
+    digits.fold("sha256:".to_owned(), |text, digits| text + &digits)
+}
+
 /// A decoded body, opened as what it is.
 pub(crate) enum Opened {
     /// JSON.
     Document(Box<Document>),
     /// Text.
     Text,
+    /// A format that is decoded in isolation.
+    Foreign(Foreign),
     /// Anything else.
     Opaque,
 }
@@ -76,6 +97,7 @@ pub(crate) fn open(
     match declared_kind(headers) {
         Some(BodyKind::Json) => document(decoded, other),
         Some(BodyKind::Text) => Ok(Opened::Text),
+        Some(BodyKind::Foreign(what)) => Ok(Opened::Foreign(what)),
         Some(BodyKind::Opaque) => Ok(Opened::Opaque),
         None => Ok(sniffed(decoded, other)),
     }
@@ -92,8 +114,8 @@ fn sniffed(decoded: &Bytes, other: Option<&Document>) -> Opened {
     }
     let is_text = |text: &str| text.bytes().all(|byte| byte >= b' ' || byte.is_ascii_whitespace());
     match std::str::from_utf8(decoded) {
-        Ok(text) if is_text(text) => Opened::Text,
-        _ => Opened::Opaque,
+        Ok(text) if is_text(text) && !decoded.starts_with(b"%PDF-") => Opened::Text,
+        _ => kind_by_signature(decoded).map_or(Opened::Opaque, Opened::Foreign),
     }
 }
 
@@ -115,6 +137,7 @@ mod tests {
             match open(&headers, &Bytes::from_static(body.as_bytes()), None) {
                 Ok(Opened::Document(_)) => "document",
                 Ok(Opened::Text) => "text",
+                Ok(Opened::Foreign(what)) => what.as_str(),
                 Ok(Opened::Opaque) => "opaque",
                 Err(_) => "broken",
             }
@@ -124,6 +147,10 @@ mod tests {
         assert_eq!(kind(None, "\u{1}"), "opaque");
         assert_eq!(kind(Some("text/html"), "{\"a\":1}"), "text");
         assert_eq!(kind(Some("Application/Problem+JSON; charset=utf-8"), "x"), "broken");
-        assert_eq!(kind(Some("image/png"), "{}"), "opaque");
+        assert_eq!(kind(Some("application/octet-stream"), "{}"), "opaque");
+        assert_eq!(kind(Some("image/png"), "{}"), "image");
+        assert_eq!(kind(None, "%PDF-1.7"), "pdf");
+        assert_eq!(kind(None, "GIF89a\u{1}"), "image");
+        assert_eq!(kind(Some("text/plain"), "%PDF-1.7"), "text");
     }
 }
