@@ -15,7 +15,8 @@
 //! Where the words of a page differ, they explain the page, so [`explain`] takes its hashes out of the
 //! differences: a word that changed is one difference.
 //!
-//! A locked file, also one that opens without a password, is not decoded.
+//! A file that asks for a password is not decoded; one that is encrypted and opens without is what it
+//! shows to everybody.
 
 mod filters;
 mod graph;
@@ -68,7 +69,7 @@ pub(crate) fn decode(bytes: &Bytes) -> Result<Document, Refusal> {
     }
     let options = LoadOptions::with_max_decompressed_size(MAX_STREAM);
     let file = lopdf::Document::load_mem_with_options(bytes, options).map_err(|error| refusal(&error))?;
-    if file.encryption_state.is_some() || file.trailer.has(b"Encrypt") {
+    if file.trailer.has(b"Encrypt") {
         return Err(Refusal::Broken);
     }
     let catalog = file.catalog().map_err(|_| Refusal::Broken)?;
