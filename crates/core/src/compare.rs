@@ -15,10 +15,11 @@ use crate::diff;
 use crate::document::{Document, NodeId, View};
 use crate::exchange::{self, Answer, Body, Digest};
 use crate::format::{
-    BodyKind, Codings, DecodeError, DigestStream, MAX_DECODED, MAX_NODES, as_documents, declared_kind,
-    decode, shaped, without_echoes,
+    self, BodyKind, Codings, DecodeError, DigestStream, as_documents, declared_kind, decode, shaped,
+    without_echoes,
 };
 use crate::header;
+use crate::isolation::{Foreign, InProcess, Isolation};
 use crate::path::{Path, Step};
 use crate::rule::{self, Hit, Rules};
 use crate::verdict::{Cause, Difference, Differences, Equality, Kind, Part, Value, ValueType};
@@ -65,13 +66,24 @@ pub struct Compared {
 /// ```
 #[must_use]
 pub fn compare(legacy: &Answer, candidate: &Answer, rules: &Rules) -> Compared {
+    compare_with(legacy, candidate, rules, &InProcess)
+}
+
+/// The same, with foreign formats decoded by `isolation`.
+#[must_use]
+pub fn compare_with(
+    legacy: &Answer,
+    candidate: &Answer,
+    rules: &Rules,
+    isolation: &dyn Isolation,
+) -> Compared {
     let mut masked = vec![0; rules.specs().len()];
     let empty = HeaderMap::new();
     let trailers =
         (legacy.trailers.as_ref().unwrap_or(&empty), candidate.trailers.as_ref().unwrap_or(&empty));
     let status = status(legacy, candidate, rules, &mut masked);
     let headers = header::compare(Part::Header, &legacy.headers, &candidate.headers, rules, &mut masked);
-    let body = Bodies { legacy, candidate, rules }.compare(&mut masked);
+    let body = Bodies { legacy, candidate, rules, isolation }.compare(&mut masked);
     let trailers = header::compare(Part::Trailer, trailers.0, trailers.1, rules, &mut masked);
     let identical = headers.identical && trailers.identical;
 
@@ -142,6 +154,7 @@ struct Bodies<'a> {
     legacy: &'a Answer,
     candidate: &'a Answer,
     rules: &'a Rules,
+    isolation: &'a dyn Isolation,
 }
 
 impl Bodies<'_> {
@@ -192,8 +205,9 @@ impl Bodies<'_> {
         if ours == theirs && (same_coding || left == right && left.is_ok()) {
             return Ok(Found::Same { identical: true });
         }
-        let left = left.and_then(|codings| decode(&codings, ours, MAX_DECODED));
-        let right = right.and_then(|codings| decode(&codings, theirs, MAX_DECODED));
+        let most = |coded: &Bytes| self.rules.limits().decoded_from(coded.len());
+        let left = left.and_then(|codings| decode(&codings, ours, most(ours)));
+        let right = right.and_then(|codings| decode(&codings, theirs, most(theirs)));
         match (left, right) {
             (Err(DecodeError::TooLarge), _) | (_, Err(DecodeError::TooLarge)) => Err(Cause::TooLarge),
             (Err(DecodeError::Undecodable), Err(DecodeError::Undecodable)) => Err(Cause::Undecodable),
@@ -207,14 +221,14 @@ impl Bodies<'_> {
 
     /// Compares two bodies whose decoded bytes are not the same.
     fn decoded(&self, left: &Bytes, right: &Bytes, masked: &mut [u32]) -> Result<Found, Cause> {
-        let ours = Side::open(&self.legacy.headers, left, None)?;
-        let theirs = Side::open(&self.candidate.headers, right, ours.json())?;
+        let ours = self.side(self.legacy, left, None)?;
+        let theirs = self.side(self.candidate, right, ours.json())?;
         let difference = match (&ours, &theirs) {
             (Side::Tree(kind, ours), Side::Tree(other, theirs)) if kind == other => {
                 return if kind.is_markup() {
                     self.markup(ours, theirs, masked)
                 } else {
-                    self.documents(ours, theirs, masked)
+                    self.documents(ours, theirs, masked).map(|found| explained(*kind, found))
                 };
             }
             (Side::Text(ours), Side::Text(theirs)) => return self.texts(ours, theirs, masked),
@@ -238,9 +252,13 @@ impl Bodies<'_> {
         Ok(one(difference))
     }
 
+    fn side(&self, answer: &Answer, decoded: &Bytes, other: Option<&Document>) -> Result<Side, Cause> {
+        Side::open(&answer.headers, decoded, other, self.rules.limits().nodes, self.isolation)
+    }
+
     /// Compares two documents of markup, which are shaped alike first.
     fn markup(&self, ours: &Document, theirs: &Document, masked: &mut [u32]) -> Result<Found, Cause> {
-        let (ours, theirs) = shaped(ours, theirs, MAX_NODES).map_err(|_| Cause::Budget)?;
+        let (ours, theirs) = shaped(ours, theirs, self.rules.limits().nodes).map_err(|_| Cause::Budget)?;
         let mut found = self.documents(&ours, &theirs, masked)?;
         if let Found::Different(differences) = &mut found {
             without_echoes(differences);
@@ -253,7 +271,7 @@ impl Bodies<'_> {
 
     /// Compares two texts: by line where there are several.
     fn texts(&self, ours: &str, theirs: &str, masked: &mut [u32]) -> Result<Found, Cause> {
-        let (left, right) = as_documents(ours, theirs, MAX_NODES).map_err(|_| Cause::Budget)?;
+        let (left, right) = as_documents(ours, theirs, self.rules.limits().nodes).map_err(|_| Cause::Budget)?;
         let found = self.documents(&left, &right, masked)?;
         match side::line_ends(ours, theirs) {
             Some(explanation) if matches!(found, Found::Different(_)) => {
@@ -345,6 +363,17 @@ fn digest(answer: &Answer, bytes: &Bytes) -> Digest {
     let mut stream = DigestStream::new(answer.headers.get_all(CONTENT_ENCODING));
     stream.update(bytes);
     stream.finish()
+}
+
+/// What two trees differ in, without what another difference explains.
+fn explained(kind: BodyKind, found: Found) -> Found {
+    match (kind, found) {
+        (BodyKind::Foreign(Foreign::Pdf), Found::Different(mut differences)) => {
+            format::pdf::explain(&mut differences);
+            Found::Different(differences)
+        }
+        (_, found) => found,
+    }
 }
 
 fn bytes_value(length: usize) -> Value {

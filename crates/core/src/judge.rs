@@ -1,7 +1,8 @@
 //! The article's three counters, decided: what a pair of answers says about the candidate.
 
-use crate::compare::{Comparison, compare};
+use crate::compare::{Comparison, compare_with};
 use crate::exchange::{Answer, Side};
+use crate::isolation::{InProcess, Isolation};
 use crate::rule::Rules;
 use crate::verdict::{Cause, Verdict};
 
@@ -14,6 +15,18 @@ use crate::verdict::{Cause, Verdict};
 /// - No complete answer from the other side, or nothing that can be compared: failed.
 #[must_use]
 pub fn judge(answering: Side, answered: &Answer, other: &Result<Answer, Cause>, rules: &Rules) -> Verdict {
+    judge_with(answering, answered, other, rules, &InProcess)
+}
+
+/// The same, with foreign formats decoded by `isolation`.
+#[must_use]
+pub fn judge_with(
+    answering: Side,
+    answered: &Answer,
+    other: &Result<Answer, Cause>,
+    rules: &Rules,
+    isolation: &dyn Isolation,
+) -> Verdict {
     let other = match other {
         Ok(other) => other,
         Err(cause) => return Verdict::Failed(*cause),
@@ -23,7 +36,7 @@ pub fn judge(answering: Side, answered: &Answer, other: &Result<Answer, Cause>, 
         Side::Candidate => (other, answered),
     };
     let faults = (is_fault(legacy), is_fault(candidate));
-    match compare(legacy, candidate, rules).comparison {
+    match compare_with(legacy, candidate, rules, isolation).comparison {
         Comparison::Different(differences) => Verdict::Unmatched(differences),
         // Only a rule that ignores the status leads here; a fault on one side is none less, also
         // where the bodies cannot be compared.

@@ -12,6 +12,7 @@ pub mod document;
 pub mod exchange;
 pub mod format;
 mod header;
+pub mod isolation;
 pub mod judge;
 mod label;
 pub mod operation;

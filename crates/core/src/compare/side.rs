@@ -6,6 +6,7 @@ use http::HeaderMap;
 use super::bytes_value;
 use crate::document::{Document, ReadError, clip};
 use crate::format::{BodyKind, Opened, open};
+use crate::isolation::{Isolation, Refusal};
 use crate::verdict::{Cause, Value, ValueType};
 
 /// One side's body, opened.
@@ -15,8 +16,8 @@ pub(super) enum Side {
     Tree(BodyKind, Box<Document>),
     Text(Box<str>),
     Opaque,
-    /// This by its type, but not by its content, from this byte on.
-    Broken(BodyKind, usize),
+    /// This by its type, but not by its content, from this byte on where that is known.
+    Broken(BodyKind, Option<usize>),
 }
 
 impl Side {
@@ -28,15 +29,22 @@ impl Side {
         headers: &HeaderMap,
         decoded: &Bytes,
         other: Option<&Document>,
+        max_nodes: usize,
+        isolation: &dyn Isolation,
     ) -> Result<Self, Cause> {
         if decoded.is_empty() {
             return Ok(Self::Empty);
         }
-        match open(headers, decoded, other) {
+        match open(headers, decoded, other, max_nodes) {
             Ok(Opened::Document(kind, document)) => Ok(Self::Tree(kind, document)),
             Ok(Opened::Text(text)) => Ok(Self::Text(text)),
+            Ok(Opened::Foreign(what)) => match isolation.decode(what, decoded) {
+                Ok(document) => Ok(Self::Tree(BodyKind::Foreign(what), Box::new(document))),
+                Err(Refusal::Broken) => Ok(Self::Broken(BodyKind::Foreign(what), None)),
+                Err(refusal) => Err(refusal.cause()),
+            },
             Ok(Opened::Opaque) => Ok(Self::Opaque),
-            Err((kind, ReadError::Syntax { offset })) => Ok(Self::Broken(kind, offset)),
+            Err((kind, ReadError::Syntax { offset })) => Ok(Self::Broken(kind, Some(offset))),
             Err((_, ReadError::Depth { .. } | ReadError::Nodes { .. })) => Err(Cause::Budget),
         }
     }
@@ -62,7 +70,7 @@ impl Side {
     /// The whole body as the value of a difference.
     pub(super) fn value(&self, decoded: &Bytes) -> Value {
         match self {
-            Self::Tree(kind, document) if !kind.is_markup() => document.value(document.root()),
+            Self::Tree(kind, document) if !kind.is_markup() && !matches!(kind, BodyKind::Foreign(_)) => document.value(document.root()),
             Self::Text(text) => text_value(text),
             // What is no tree cannot be redacted by path, so its text is not shown either.
             Self::Tree(..) | Self::Opaque | Self::Empty | Self::Broken(..) => bytes_value(decoded.len()),
@@ -85,15 +93,16 @@ pub(super) fn text_value(text: &str) -> Value {
 }
 
 /// Where a side's body stops being what it should be.
-pub(super) fn broken(side: &str, kind: BodyKind, offset: usize) -> String {
-    match kind {
-        BodyKind::Text => format!("{side} sent no text in its charset from byte {offset} on"),
+pub(super) fn broken(side: &str, kind: BodyKind, offset: Option<usize>) -> String {
+    let what = match kind {
+        BodyKind::Text => "text in its charset".to_owned(),
         // A document type is well-formed, but nobody wants to expand what it may define.
-        BodyKind::Xml => format!("{side} sent no XML, or a document type, from byte {offset} on"),
-        kind => format!(
-            "{side} sent no {} from byte {offset} on",
-            kind.called().trim_start_matches("an ").trim_start_matches("a ")
-        ),
+        BodyKind::Xml => "XML, or a document type,".to_owned(),
+        kind => kind.called().trim_start_matches("an ").trim_start_matches("a ").to_owned(),
+    };
+    match offset {
+        Some(offset) => format!("{side} sent no {what} from byte {offset} on"),
+        None => format!("{side} sent what cannot be decoded as {}", kind.called()),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::header::{text_of, trimmed, unquote};
+use crate::isolation::Foreign;
 
 /// A media type with its parameters, folded so that equal meanings are equal values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +30,13 @@ pub(crate) enum BodyKind {
     Multipart,
     Csv,
     Text,
+    /// PDF or an image: decoded in isolation.
+    Foreign(Foreign),
     Opaque,
 }
 
 /// Types that are known by their whole name.
-const KINDS: [(&str, BodyKind); 25] = [
+const KINDS: [(&str, BodyKind); 27] = [
     ("application/csv", BodyKind::Csv),
     ("application/javascript", BodyKind::Text),
     ("application/json", BodyKind::Json),
@@ -42,10 +45,12 @@ const KINDS: [(&str, BodyKind); 25] = [
     ("application/jsonl", BodyKind::JsonLines),
     ("application/jsonlines", BodyKind::JsonLines),
     ("application/ndjson", BodyKind::JsonLines),
+    ("application/pdf", BodyKind::Foreign(Foreign::Pdf)),
     ("application/toml", BodyKind::Text),
     ("application/x-javascript", BodyKind::Text),
     ("application/x-jsonlines", BodyKind::JsonLines),
     ("application/x-ndjson", BodyKind::JsonLines),
+    ("application/x-pdf", BodyKind::Foreign(Foreign::Pdf)),
     ("application/x-www-form-urlencoded", BodyKind::Form),
     ("application/x-yaml", BodyKind::Text),
     ("application/xhtml+xml", BodyKind::Html),
@@ -64,6 +69,18 @@ const KINDS: [(&str, BodyKind); 25] = [
 /// Families of types, by the end of the name.
 const SUFFIXES: [(&str, BodyKind); 3] =
     [("+json", BodyKind::Json), ("+json-seq", BodyKind::JsonSequence), ("+xml", BodyKind::Xml)];
+/// Images that are compared by their pixels, by each name that is seen.
+const IMAGES: [&str; 9] = [
+    "image/png",
+    "image/x-png",
+    "image/jpeg",
+    "image/jpg",
+    "image/pjpeg",
+    "image/gif",
+    "image/webp",
+    "image/bmp",
+    "image/x-ms-bmp",
+];
 
 impl MediaType {
     pub(crate) fn of(value: &[u8]) -> Self {
@@ -102,6 +119,9 @@ impl BodyKind {
         if let Ok(at) = KINDS.binary_search_by_key(&essence.as_str(), |&(name, _)| name) {
             return KINDS[at].1;
         }
+        if IMAGES.contains(&essence.as_str()) {
+            return Self::Foreign(Foreign::Image);
+        }
         if let Some(&(_, kind)) = SUFFIXES.iter().find(|(end, _)| essence.ends_with(end)) {
             return kind;
         }
@@ -130,6 +150,8 @@ impl BodyKind {
             Self::Multipart => "multipart",
             Self::Csv => "a table",
             Self::Text => "text",
+            Self::Foreign(Foreign::Pdf) => "a PDF",
+            Self::Foreign(Foreign::Image) => "an image",
             Self::Opaque => "bytes",
         }
     }

@@ -12,10 +12,12 @@ mod events;
 mod form;
 mod html;
 mod html_tree;
+pub(crate) mod image;
 mod lines;
 mod markup;
 mod media;
 mod multipart;
+pub(crate) mod pdf;
 mod table;
 mod text;
 mod xml;
@@ -31,6 +33,7 @@ pub(crate) use text::as_documents;
 
 use self::charset::{Declared, characters};
 use crate::document::{Document, ReadError, read_beside};
+use crate::isolation::Foreign;
 
 /// Most bytes that one body is decoded to for comparison.
 pub(crate) const MAX_DECODED: usize = 32 * 1024 * 1024;
@@ -65,7 +68,8 @@ pub(crate) fn content(headers: &HeaderMap, bytes: &Bytes, other: Option<(&Header
         }
         Ok((_, Some(Opened::Document(_, document)))) => Content::Document(document),
         Ok((_, Some(Opened::Text(text)))) => Content::Text(text),
-        Ok((length, Some(Opened::Opaque))) => Content::Opaque(length),
+        // Showing is no reason to run a foreign decoder.
+        Ok((length, Some(Opened::Opaque | Opened::Foreign(_)))) => Content::Opaque(length),
         Err(()) => Content::Opaque(bytes.len()),
     }
 }
@@ -77,7 +81,7 @@ fn opened(headers: &HeaderMap, bytes: &Bytes) -> Result<(usize, Option<Opened>),
     if decoded.is_empty() {
         return Ok((0, None));
     }
-    let opened = open(headers, &decoded, None).map_err(|(_, _)| ())?;
+    let opened = open(headers, &decoded, None, MAX_NODES).map_err(|(_, _)| ())?;
     Ok((decoded.len(), Some(opened)))
 }
 
@@ -91,12 +95,29 @@ pub(crate) fn may_be_text(headers: &HeaderMap) -> bool {
     declared_kind(headers).is_none_or(|kind| kind == BodyKind::Text)
 }
 
+/// What the first bytes say, where they say that the body is of a foreign format.
+pub(crate) fn kind_by_signature(decoded: &[u8]) -> Option<Foreign> {
+    if decoded.starts_with(b"%PDF-") {
+        Some(Foreign::Pdf)
+    } else {
+        image::format_of(decoded).map(|_| Foreign::Image)
+    }
+}
+
+/// A hash as trees hold it.
+fn sha256_text(hash: &[u8; 32]) -> String {
+    let digits = hash.iter().map(|byte| format!("{byte:02x}"));
+    digits.fold("sha256:".to_owned(), |text, digits| text + &digits)
+}
+
 /// A decoded body, opened as what it is.
 pub(crate) enum Opened {
     /// A tree; of markup its neutral form, which is still to be shaped.
     Document(BodyKind, Box<Document>),
     /// Text.
     Text(Box<str>),
+    /// A format that is decoded in isolation.
+    Foreign(Foreign),
     /// Anything else.
     Opaque,
 }
@@ -109,10 +130,13 @@ pub(crate) fn open(
     headers: &HeaderMap,
     decoded: &Bytes,
     other: Option<&Document>,
+    max_nodes: usize,
 ) -> Result<Opened, (BodyKind, ReadError)> {
-    let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return Ok(sniffed(decoded, other)) };
+    let Some(content_type) = headers.get(header::CONTENT_TYPE) else {
+        return sniffed(decoded, other, max_nodes);
+    };
     let kind = BodyKind::of(content_type.as_bytes());
-    open_as(kind, content_type.as_bytes(), decoded, other, MAX_NODES, 0).map_err(|error| (kind, error))
+    open_as(kind, content_type.as_bytes(), decoded, other, max_nodes, 0).map_err(|error| (kind, error))
 }
 
 /// Opens a body of a known kind that lies within so many others.
@@ -144,6 +168,7 @@ fn open_as(
         BodyKind::Text => {
             return Ok(Opened::Text(characters(bytes, charset().as_deref(), Declared::Never)?.text.into()));
         }
+        BodyKind::Foreign(what) => return Ok(Opened::Foreign(what)),
         BodyKind::Opaque => return Ok(Opened::Opaque),
     };
     Ok(Opened::Document(kind, Box::new(document)))
@@ -159,28 +184,41 @@ fn json(bytes: &Bytes, other: Option<&Document>, max_nodes: usize) -> Result<Doc
     read_beside(text, max_nodes, other).map_err(|error| characters.placed(error))
 }
 
-/// A body without a content type: JSON, HTML or XML when it begins and reads as such, else text when
-/// it is UTF-8 without control characters.
-fn sniffed(decoded: &Bytes, other: Option<&Document>) -> Opened {
+/// A body without a content type: what its first bytes say and the rest keeps, else text when it is
+/// UTF-8 without control characters.
+fn sniffed(
+    decoded: &Bytes,
+    other: Option<&Document>,
+    max_nodes: usize,
+) -> Result<Opened, (BodyKind, ReadError)> {
     let is_utf_16 = decoded.starts_with(b"\xff\xfe") || decoded.starts_with(b"\xfe\xff");
+    if let Some(what) = kind_by_signature(decoded) {
+        return Ok(Opened::Foreign(what));
+    }
+    if let Some(kind) = kind_by_beginning(decoded) {
+        match open_as(kind, b"", decoded, other, max_nodes, 0) {
+            Ok(opened) => return Ok(opened),
+            // It only looked like it.
+            Err(ReadError::Syntax { .. }) => {}
+            Err(limit) => return Err((kind, limit)),
+        }
+    }
+    let text = if is_utf_16 { None } else { std::str::from_utf8(decoded).ok() };
+    Ok(match text.filter(|text| text.bytes().all(|byte| byte >= b' ' || byte.is_ascii_whitespace())) {
+        Some(text) => Opened::Text(text.into()),
+        None => Opened::Opaque,
+    })
+}
+
+fn kind_by_beginning(decoded: &[u8]) -> Option<BodyKind> {
     let start = decoded.strip_prefix(b"\xef\xbb\xbf").unwrap_or(decoded).trim_ascii_start();
     let begins =
         |word: &str| start.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()));
-    let kind = match start.first() {
+    match start.first() {
         Some(b'{' | b'[') => Some(BodyKind::Json),
         _ if begins("<!doctype html") || begins("<html") => Some(BodyKind::Html),
         _ if start.starts_with(b"<?xml") => Some(BodyKind::Xml),
         _ => None,
-    };
-    if let Some(kind) = kind
-        && let Ok(opened) = open_as(kind, b"", decoded, other, MAX_NODES, 0)
-    {
-        return opened;
-    }
-    let text = if is_utf_16 { None } else { std::str::from_utf8(decoded).ok() };
-    match text.filter(|text| text.bytes().all(|byte| byte >= b' ' || byte.is_ascii_whitespace())) {
-        Some(text) => Opened::Text(text.into()),
-        None => Opened::Opaque,
     }
 }
 
@@ -195,9 +233,10 @@ mod tests {
             if let Some(value) = content_type {
                 headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static(value));
             }
-            match open(&headers, &Bytes::from_static(body.as_bytes()), None) {
+            match open(&headers, &Bytes::from_static(body.as_bytes()), None, 1_000) {
                 Ok(Opened::Document(..)) => "document",
                 Ok(Opened::Text(_)) => "text",
+                Ok(Opened::Foreign(what)) => what.as_str(),
                 Ok(Opened::Opaque) => "opaque",
                 Err(_) => "broken",
             }
@@ -210,6 +249,10 @@ mod tests {
         assert_eq!(kind(None, " <!DOCTYPE html><p>"), "document");
         assert_eq!(kind(Some("text/plain"), "{\"a\":1}"), "text");
         assert_eq!(kind(Some("Application/Problem+JSON; charset=utf-8"), "x"), "broken");
-        assert_eq!(kind(Some("image/png"), "{}"), "opaque");
+        assert_eq!(kind(Some("application/octet-stream"), "{}"), "opaque");
+        assert_eq!(kind(Some("image/png"), "{}"), "image");
+        assert_eq!(kind(None, "%PDF-1.7"), "pdf");
+        assert_eq!(kind(None, "GIF89a\u{1}"), "image");
+        assert_eq!(kind(Some("text/plain"), "%PDF-1.7"), "text");
     }
 }

@@ -194,7 +194,7 @@ impl Part {
             }
             Opened::Document(_, document) => builder.subtree(&document, document.root()),
             Opened::Text(text) => builder.string(&text),
-            Opened::Opaque => self.digest(builder),
+            Opened::Opaque | Opened::Foreign(_) => self.digest(builder),
         }
     }
 

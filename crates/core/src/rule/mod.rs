@@ -155,6 +155,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Most bytes that a coded body of so many is decoded to.
+    pub(crate) fn decoded_from(&self, coded_bytes: usize) -> usize {
+        const FREE: usize = 1024 * 1024;
+        self.decoded_bytes.min(FREE.max(coded_bytes.saturating_mul(self.ratio)))
+    }
+}
+
 /// A rule that a path of the automaton belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hold {
