@@ -271,7 +271,8 @@ impl Bodies<'_> {
 
     /// Compares two texts: by line where there are several.
     fn texts(&self, ours: &str, theirs: &str, masked: &mut [u32]) -> Result<Found, Cause> {
-        let (left, right) = as_documents(ours, theirs, self.rules.limits().nodes).map_err(|_| Cause::Budget)?;
+        let (left, right) =
+            as_documents(ours, theirs, self.rules.limits().nodes).map_err(|_| Cause::Budget)?;
         let found = self.documents(&left, &right, masked)?;
         match side::line_ends(ours, theirs) {
             Some(explanation) if matches!(found, Found::Different(_)) => {

@@ -70,7 +70,9 @@ impl Side {
     /// The whole body as the value of a difference.
     pub(super) fn value(&self, decoded: &Bytes) -> Value {
         match self {
-            Self::Tree(kind, document) if !kind.is_markup() && !matches!(kind, BodyKind::Foreign(_)) => document.value(document.root()),
+            Self::Tree(kind, document) if !kind.is_markup() && !matches!(kind, BodyKind::Foreign(_)) => {
+                document.value(document.root())
+            }
             Self::Text(text) => text_value(text),
             // What is no tree cannot be redacted by path, so its text is not shown either.
             Self::Tree(..) | Self::Opaque | Self::Empty | Self::Broken(..) => bytes_value(decoded.len()),

@@ -23,8 +23,10 @@ pub(crate) use text::{split_outside_quotes, text_of, trimmed, unquote};
 
 use meaning::Dates;
 
+use crate::document::NodeKind;
+use crate::exchange::Side;
 use crate::path::{Path, Step};
-use crate::rule::{HeaderProfile, Rules, States};
+use crate::rule::{HeaderProfile, Leaf, Rules, States};
 use crate::verdict::{Difference, Kind, Part, Value, ValueType};
 
 /// Fields that never count by the default profile; those that `Connection` names join them.
@@ -75,6 +77,10 @@ pub(crate) fn compare(
         return found;
     }
     for name in unlike(legacy, candidate, rules.headers()) {
+        if let Some(rule) = rules.left_out(&at_part, name.as_str()) {
+            masked[rule] += 1;
+            continue;
+        }
         fields.field(name, legacy, candidate, &at_part, &mut found, masked);
     }
     found
@@ -164,7 +170,7 @@ impl Fields<'_> {
                 candidate: joined(&right),
                 explanation: unlike.explanation,
             };
-            self.unlike(unlike, found);
+            self.unlike(unlike, &states, found, masked);
         }
     }
 
@@ -186,15 +192,24 @@ impl Fields<'_> {
                     candidate: cookie.candidate,
                     explanation: cookie.explanation,
                 };
-                self.unlike(unlike, found);
+                self.unlike(unlike, &below, found, masked);
             }
         }
     }
 
-    /// Judges a field or a cookie to be different: whatever is not the same, and not ignored, comes
-    /// through here once.
-    fn unlike(&self, unlike: Unlike, found: &mut Compared) {
+    /// Judges a field or a cookie to be different, unless a rule about values takes the two for the
+    /// same: whatever is not the same, and not ignored, comes through here once.
+    fn unlike(&self, unlike: Unlike, states: &States, found: &mut Compared, masked: &mut [u32]) {
         let Unlike { below, legacy, candidate, explanation } = unlike;
+        if let (Some(legacy), Some(candidate)) = (&legacy, &candidate)
+            && let Some(hold) = self.rules.value_rule(states)
+        {
+            let leaf = |side, text| Leaf { side, kind: NodeKind::String, content: String::as_bytes(text) };
+            if self.rules.accepts(hold.rule, leaf(Side::Legacy, legacy), leaf(Side::Candidate, candidate)) {
+                masked[hold.rule] += 1;
+                return;
+            }
+        }
         let kind = match (&legacy, &candidate) {
             (Some(_), None) => Kind::Missing,
             (None, Some(_)) => Kind::Extra,

@@ -305,6 +305,15 @@ impl Rules {
         self.accepted(states).map(|hold| hold.rule).find(|&rule| *self.action(rule) == Action::Ignore)
     }
 
+    /// The rule by which a header field of this name, in lower case, is not compared because only
+    /// others are.
+    pub(crate) fn left_out(&self, at_part: &States, name: &str) -> Option<usize> {
+        self.accepted(at_part).map(|hold| hold.rule).find(|&rule| match self.action(rule) {
+            Action::Only(only) => !only.keeps_field(name),
+            _ => false,
+        })
+    }
+
     /// The rule that says which values count as the same at the place where these states arrived.
     pub(crate) fn value_rule(&self, states: &States) -> Option<Hold> {
         self.accepted(states).filter(|hold| self.action(hold.rule).is_of_values()).last()
