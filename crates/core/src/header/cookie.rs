@@ -78,6 +78,10 @@ impl Cookie {
             .then_with(|| self.attributes.cmp(&other.attributes))
             .then_with(|| self.lifetime.about(other.lifetime))
     }
+
+    fn is_deleted(&self) -> bool {
+        self.lifetime == Lifetime::Deleted
+    }
 }
 
 /// Pairs that belong together, and what is left of each side. Both are sorted by an order that the
@@ -128,12 +132,6 @@ fn explain(legacy: &Cookie, candidate: &Cookie) -> Option<Cow<'static, str>> {
             Some(Lifetime::explain(legacy.lifetime, candidate.lifetime).into())
         }
         _ => None,
-    }
-}
-
-impl Cookie {
-    fn is_deleted(&self) -> bool {
-        self.lifetime == Lifetime::Deleted
     }
 }
 
@@ -276,5 +274,17 @@ mod tests {
         let (left, right) = (["a=1; Max-Age=15", "a=1; Max-Age=10"], ["a=1; Max-Age=6", "a=1; Max-Age=11"]);
         assert_eq!(differing(&left, &right), [""; 0]);
         assert_eq!(differing(&right, &left), [""; 0]);
+    }
+
+    #[test]
+    fn thousands_of_cookies_take_no_long_time() {
+        let map = |numbers: &mut dyn Iterator<Item = u32>| -> HeaderMap {
+            let field = |number| HeaderValue::from_str(&format!("a={number}; Path=/{number}")).unwrap();
+            numbers.map(|number| (header::SET_COOKIE, field(number))).collect()
+        };
+        let (left, right) = (map(&mut (0..10_000)), map(&mut (5_000..15_000).rev()));
+        let (left, right) = (left.get_all(header::SET_COOKIE), right.get_all(header::SET_COOKIE));
+        let found = compare(&left, &right, Dates::default());
+        assert_eq!(found.len(), 5_000, "one of each side makes one difference");
     }
 }

@@ -79,6 +79,8 @@ fn challenges(text: &str) -> Vec<Entry> {
         let is_parameter = first.contains('=') || rest.starts_with('=');
         match challenges.last_mut() {
             Some((_, parameters)) if is_parameter => parameters.push(credential(item)),
+            // A parameter of nothing is none that we know.
+            None if is_parameter => challenges.push((item.to_owned(), Vec::new())),
             _ if rest.is_empty() => challenges.push((item.to_ascii_lowercase(), Vec::new())),
             _ => challenges.push((first.to_ascii_lowercase(), vec![credential(rest)])),
         }
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_are_numbers_and_one_is_none() {
+    fn a_weight_of_one_is_none() {
         assert!(same(Meaning::Weighted, "gzip;q=1.0, br", "br, GZIP"));
         assert!(!same(Meaning::Weighted, "gzip;q=0.5, br", "br, gzip"));
         assert!(same(Meaning::Weighted, "text/x;charset=UTF-8", "Text/X; Charset=\"utf-8\""));
@@ -173,6 +175,7 @@ mod tests {
         assert!(same(Meaning::Challenges, left, "basic Realm=\"a, b\", DIGEST qop=auth,realm=c,negotiate"));
         assert!(!same(Meaning::Challenges, "Basic realm=a", "Basic realm=A"));
         assert!(!same(Meaning::Challenges, "Negotiate aBc==", "Negotiate abc=="));
+        assert!(!same(Meaning::Challenges, "realm=a", "realm=A"));
         assert!(!same(Meaning::Challenges, "A x=1, B, y=2", "A x=1, y=2, B"));
     }
 
