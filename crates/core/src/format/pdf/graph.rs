@@ -81,7 +81,7 @@ impl<'d> Graph<'d> {
 
     /// Writes a scalar, or refers to the node of anything else.
     fn value(&mut self, writer: &mut Writer, object: &'d Object) -> Result<(), Refusal> {
-        let (id, object) = resolve(self.document, object)?;
+        let (id, object) = self.known(object)?;
         if let Some(place) = id.and_then(|id| self.pages.get(&id)) {
             writer.text(b'P', &place.to_le_bytes());
             return Ok(());
@@ -101,6 +101,14 @@ impl<'d> Graph<'d> {
             }
         }
         Ok(())
+    }
+
+    /// What an object is, but for a page that the tree of pages does not have: nobody is shown that.
+    fn known(&self, object: &'d Object) -> Result<(Option<ObjectId>, &'d Object), Refusal> {
+        let (id, found) = resolve(self.document, object)?;
+        let is_page = matches!(found, Object::Dictionary(dictionary) if dictionary.has_type(b"Page"));
+        let is_lost = is_page && id.is_some_and(|id| !self.pages.contains_key(&id));
+        Ok(if is_lost { (None, &Object::Null) } else { (id, found) })
     }
 
     fn node(&mut self, id: Option<ObjectId>, object: &'d Object) -> Result<u32, Refusal> {
@@ -166,7 +174,7 @@ impl<'d> Graph<'d> {
         if SAYS_NOTHING.contains(&name) {
             return Ok(true);
         }
-        Ok(match resolve(self.document, value)?.1 {
+        Ok(match self.known(value)?.1 {
             Object::Null => true,
             Object::String(text, _) => name == b"M" && text.starts_with(b"D:"),
             _ => false,
