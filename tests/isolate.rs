@@ -121,6 +121,7 @@ fn bombs_end_soon_and_by_their_reason() {
         let mut crc = flate2::Crc::new();
         crc.update(&head[12..]);
         head.extend(crc.sum().to_be_bytes());
+        head.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e");
         head
     };
     // Operands without end, forms within forms: work that no filter shows.
@@ -135,12 +136,13 @@ fn bombs_end_soon_and_by_their_reason() {
         let began = Instant::now();
         let found = children().decode(what, &body).expect_err(name);
         assert!(expected.contains(&found), "{name}: {found:?}");
-        assert!(began.elapsed() < Duration::from_secs(3), "{name}: {:?}", began.elapsed());
+        // A second on a core, which takes longer by the clock where others want the core as well.
+        assert!(began.elapsed() < Duration::from_secs(5), "{name}: {:?}", began.elapsed());
     }
     // An object that is nested too deeply is none; that is for the library to say.
     let began = Instant::now();
     let _ = children().decode(Foreign::Pdf, &page(b"", "", &nested));
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 /// A program that ends in this way, whatever it is asked.
@@ -198,7 +200,7 @@ fn corpus() -> Vec<PathBuf> {
 #[ignore = "needs qpdf and what scripts/fetch-pdfs fetches"]
 fn real_files_saved_again_by_qpdf_are_equal() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut equal, mut wrong) = (0, String::new());
+    let (mut equal, mut unknown, mut wrong) = (0, 0, String::new());
     let files = corpus();
     assert!(files.len() >= 72, "only {} files", files.len());
     for file in &files {
@@ -215,10 +217,14 @@ fn real_files_saved_again_by_qpdf_are_equal() {
             }
             match compared(&body, &std::fs::read(&saved).unwrap().into()) {
                 Comparison::Equal(_) => equal += 1,
-                other => writeln!(wrong, "{} {words:?}: {:?}", file.display(), places(&other)).unwrap(),
+                // Evidence of nothing: a file with a name that the library cannot read, saved three times.
+                Comparison::Incomparable(_) => unknown += 1,
+                different @ Comparison::Different(_) => {
+                    writeln!(wrong, "{} {words:?}: {:?}", file.display(), places(&different)).unwrap();
+                }
             }
         }
     }
     assert!(wrong.is_empty(), "{equal} are equal, but\n{wrong}");
-    assert!(equal >= 120, "only {equal}");
+    assert!(equal >= 160 && unknown <= 3, "{equal} are equal, {unknown} cannot be compared");
 }

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use lopdf::xref::XrefEntry;
 use lopdf::{Dictionary, Document, Object, ObjectId};
 use sha2::{Digest, Sha256};
 
@@ -80,7 +81,7 @@ impl<'d> Graph<'d> {
 
     /// Writes a scalar, or refers to the node of anything else.
     fn value(&mut self, writer: &mut Writer, object: &'d Object) -> Result<(), Refusal> {
-        let (id, object) = self.document.dereference(object).unwrap_or((None, &Object::Null));
+        let (id, object) = self.known(object)?;
         if let Some(place) = id.and_then(|id| self.pages.get(&id)) {
             writer.text(b'P', &place.to_le_bytes());
             return Ok(());
@@ -92,12 +93,22 @@ impl<'d> Graph<'d> {
             Object::Real(value) => writer.real(*value),
             Object::Name(name) => writer.text(b'/', name),
             Object::String(text, _) => writer.text(b'(', text),
+            // The tree of pages is how the file is laid out; qpdf moves what pages inherit from it.
+            Object::Dictionary(dictionary) if dictionary.has_type(b"Pages") => writer.text(b'T', b""),
             Object::Array(_) | Object::Dictionary(_) | Object::Stream(_) => {
                 let node = self.node(id, object)?;
                 writer.child(node);
             }
         }
         Ok(())
+    }
+
+    /// What an object is, but for a page that the tree of pages does not have: nobody is shown that.
+    fn known(&self, object: &'d Object) -> Result<(Option<ObjectId>, &'d Object), Refusal> {
+        let (id, found) = resolve(self.document, object)?;
+        let is_page = matches!(found, Object::Dictionary(dictionary) if dictionary.has_type(b"Page"));
+        let is_lost = is_page && id.is_some_and(|id| !self.pages.contains_key(&id));
+        Ok(if is_lost { (None, &Object::Null) } else { (id, found) })
     }
 
     fn node(&mut self, id: Option<ObjectId>, object: &'d Object) -> Result<u32, Refusal> {
@@ -144,7 +155,7 @@ impl<'d> Graph<'d> {
         let mut entries: Vec<_> = dictionary.iter().collect();
         entries.sort_unstable_by_key(|(name, _)| *name);
         for (name, value) in entries {
-            if self.says_nothing(name, value) {
+            if self.says_nothing(name, value)? {
                 continue;
             }
             writer.text(b'k', name);
@@ -159,17 +170,19 @@ impl<'d> Graph<'d> {
     }
 
     /// Whether an entry may as well not be there: null is the same as absent (section 7.3.7).
-    fn says_nothing(&self, name: &[u8], value: &Object) -> bool {
-        SAYS_NOTHING.contains(&name)
-            || match self.document.dereference(value) {
-                Err(_) | Ok((_, Object::Null)) => true,
-                Ok((_, Object::String(text, _))) => name == b"M" && text.starts_with(b"D:"),
-                Ok(_) => false,
-            }
+    fn says_nothing(&self, name: &[u8], value: &'d Object) -> Result<bool, Refusal> {
+        if SAYS_NOTHING.contains(&name) {
+            return Ok(true);
+        }
+        Ok(match self.known(value)?.1 {
+            Object::Null => true,
+            Object::String(text, _) => name == b"M" && text.starts_with(b"D:"),
+            _ => false,
+        })
     }
 
     /// The hashes of all that was taken in.
-    pub(super) fn hashes(self) -> Result<Hashes, Refusal> {
+    pub(super) fn hashes(self) -> Hashes {
         let count = self.nodes.len();
         let mut hash: Vec<Option<Hash>> = vec![None; count];
         let mut parents: Vec<Vec<u32>> = vec![Vec::new(); count];
@@ -189,68 +202,91 @@ impl<'d> Graph<'d> {
                 }
             }
         }
-        let circular: Vec<u32> = (0..count as u32).filter(|&node| hash[node as usize].is_none()).collect();
-        let mut steps = MAX_STEPS;
-        let refined = refined(&self.nodes, &hash, &circular, &mut steps)?;
-        let hash = hash.into_iter().zip(refined).map(|(flat, refined)| flat.unwrap_or(refined)).collect();
-        Ok(Hashes { nodes: self.nodes, hash, circular: circular.into_iter().collect(), steps })
-    }
-}
-
-/// Refines the hashes of what comes round in a circle until a round splits no class any more.
-fn refined(
-    nodes: &[Node],
-    flat: &[Option<Hash>],
-    circular: &[u32],
-    steps: &mut usize,
-) -> Result<Vec<Hash>, Refusal> {
-    let mut hash: Vec<Hash> = nodes.iter().zip(flat).map(|(node, flat)| flat.unwrap_or(node.own)).collect();
-    let classes =
-        |hash: &[Hash]| circular.iter().map(|&node| hash[node as usize]).collect::<HashSet<_>>().len();
-    let cost: usize = circular.iter().map(|&node| 1 + nodes[node as usize].children.len()).sum();
-    let mut before = if circular.is_empty() { return Ok(hash) } else { classes(&hash) };
-    loop {
-        *steps = steps.checked_sub(cost).ok_or(Refusal::Budget)?;
-        let next = |&node: &u32| {
-            let Node { own, children } = &nodes[node as usize];
-            combined(own, children.iter().map(|&child| hash[child as usize]))
-        };
-        let next: Vec<Hash> = circular.iter().map(next).collect();
-        for (&node, next) in circular.iter().zip(next) {
-            hash[node as usize] = next;
-        }
-        let after = classes(&hash);
-        if after == before {
-            return Ok(hash);
-        }
-        before = after;
+        let circular = hash.iter().map(Option::is_none).collect();
+        let hash = hash.into_iter().zip(&self.nodes).map(|(flat, node)| flat.unwrap_or(node.own)).collect();
+        Hashes { nodes: self.nodes, hash, circular, steps: MAX_STEPS }
     }
 }
 
 /// What every node means.
 pub(super) struct Hashes {
     nodes: Vec<Node>,
+    /// The whole of a node that leads into no circle, and what any other one holds itself.
     hash: Vec<Hash>,
-    circular: HashSet<u32>,
+    /// Whether a node leads into a circle.
+    circular: Vec<bool>,
     steps: usize,
 }
 
 impl Hashes {
-    /// The hash of a node with all that it refers to.
+    /// The hash of a node with all that it refers to, and with nothing else: what differs elsewhere in
+    /// a file does not show here.
     pub(super) fn of(&mut self, root: u32) -> Result<Hash, Refusal> {
-        if !self.circular.contains(&root) {
+        if !self.circular[root as usize] {
             return Ok(self.hash[root as usize]);
         }
+        let reach = self.reach(root)?;
+        let refined = self.refined(&reach)?;
+        let all: BTreeSet<&Hash> = refined.values().collect();
+        Ok(combined(&refined[&root], all.into_iter().copied()))
+    }
+
+    fn spend(&mut self, steps: usize) -> Result<(), Refusal> {
+        self.steps = self.steps.checked_sub(steps).ok_or(Refusal::Budget)?;
+        Ok(())
+    }
+
+    /// What a node refers to that leads into a circle, itself included.
+    fn reach(&mut self, root: u32) -> Result<Vec<u32>, Refusal> {
         let mut seen = HashSet::from([root]);
-        let mut open = vec![root];
+        let (mut open, mut reach) = (vec![root], Vec::new());
         while let Some(node) = open.pop() {
+            reach.push(node);
+            self.spend(1 + self.nodes[node as usize].children.len())?;
             let children = &self.nodes[node as usize].children;
-            self.steps = self.steps.checked_sub(1 + children.len()).ok_or(Refusal::Budget)?;
-            let children = children.iter().filter(|child| self.circular.contains(child));
-            open.extend(children.filter(|&&child| seen.insert(child)));
+            let circular = children.iter().filter(|&&child| self.circular[child as usize]);
+            open.extend(circular.filter(|&&child| seen.insert(child)));
         }
-        let all: BTreeSet<Hash> = seen.iter().map(|&node| self.hash[node as usize]).collect();
-        Ok(combined(&self.hash[root as usize], all.into_iter()))
+        Ok(reach)
+    }
+
+    /// Refines the hashes of these until a round splits no class any more.
+    fn refined(&mut self, reach: &[u32]) -> Result<HashMap<u32, Hash>, Refusal> {
+        let cost: usize = reach.iter().map(|&node| 1 + self.nodes[node as usize].children.len()).sum();
+        let mut now: HashMap<u32, Hash> =
+            reach.iter().map(|&node| (node, self.hash[node as usize])).collect();
+        let classes = |hashes: &HashMap<u32, Hash>| hashes.values().collect::<HashSet<_>>().len();
+        let mut before = classes(&now);
+        loop {
+            self.spend(cost)?;
+            let known = |child: &u32| now.get(child).copied().unwrap_or(self.hash[*child as usize]);
+            let next = |&node: &u32| {
+                let Node { own, children } = &self.nodes[node as usize];
+                (node, combined(own, children.iter().map(known)))
+            };
+            now = reach.iter().map(next).collect();
+            let after = classes(&now);
+            if after == before {
+                return Ok(now);
+            }
+            before = after;
+        }
+    }
+}
+
+/// What an object is, and the number of the last reference to it. What nothing is stored for is null
+/// (section 7.3.10); what is stored and could not be read is unknown, so that the file cannot be compared.
+pub(super) fn resolve<'d>(
+    document: &'d Document,
+    object: &'d Object,
+) -> Result<(Option<ObjectId>, &'d Object), Refusal> {
+    match document.dereference(object) {
+        Ok(found) => Ok(found),
+        Err(lopdf::Error::ObjectNotFound((number, _))) => match document.reference_table.get(number) {
+            Some(XrefEntry::Normal { .. } | XrefEntry::Compressed { .. }) => Err(Refusal::Crashed),
+            Some(XrefEntry::Free | XrefEntry::UnusableFree) | None => Ok((None, &Object::Null)),
+        },
+        Err(_) => Ok((None, &Object::Null)),
     }
 }
 
@@ -325,7 +361,7 @@ mod tests {
         let (pages, root) = (HashMap::new(), Object::Reference((1, 0)));
         let mut graph = Graph::new(&document, &pages);
         let root = graph.add(&root, &mut Budget::new()).unwrap();
-        graph.hashes().unwrap().of(root).unwrap()
+        graph.hashes().of(root).unwrap()
     }
 
     fn chain(names: &[(u32, u32, &str)]) -> Vec<(u32, Object)> {

@@ -89,7 +89,7 @@ pub(crate) fn decode(bytes: &Bytes) -> Result<Document, Refusal> {
             entries.insert(text_of(name), graph.add(value, &mut budget)?);
         }
     }
-    write(&read, &entries, &mut graph.hashes()?)
+    write(&read, &entries, &mut graph.hashes())
 }
 
 fn read_page<'d>(

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use lopdf::{Dictionary, Document, Object, ObjectId};
 
 use super::filters::Budget;
+use super::graph::resolve;
 use crate::isolation::Refusal;
 
 /// Most nodes of the tree of pages.
@@ -33,7 +34,7 @@ pub(super) fn of<'d>(document: &'d Document, catalog: &'d Dictionary) -> Result<
         if count > MAX_PAGES {
             return Err(Refusal::Budget);
         }
-        let Ok((id, Object::Dictionary(dict))) = document.dereference(object) else { continue };
+        let (id, Object::Dictionary(dict)) = resolve(document, object)? else { continue };
         let mut inherited = above;
         for (slot, name) in inherited.iter_mut().zip(INHERITED) {
             *slot = dict.get(name).ok().or(*slot);
@@ -72,14 +73,14 @@ impl<'d> Page<'d> {
 
     /// What is drawn: the streams of the page as one.
     pub(super) fn content(&self, document: &'d Document, budget: &mut Budget) -> Result<Vec<u8>, Refusal> {
-        let Some(contents) = self.dict.get_deref(b"Contents", document).ok() else { return Ok(Vec::new()) };
-        let parts = match contents {
+        let Ok(contents) = self.dict.get(b"Contents") else { return Ok(Vec::new()) };
+        let parts = match resolve(document, contents)?.1 {
             Object::Array(parts) => parts.as_slice(),
             one => std::slice::from_ref(one),
         };
         let mut content = Vec::new();
         for part in parts {
-            if let Ok((_, Object::Stream(stream))) = document.dereference(part) {
+            if let (_, Object::Stream(stream)) = resolve(document, part)? {
                 content.extend_from_slice(&budget.plain(document, stream)?.bytes);
                 // Tokens do not go on from one stream to the next.
                 content.push(b'\n');
