@@ -90,6 +90,37 @@ const BOMBS: &[Bomb] = &[
         outcome: Equal,
     },
     Bomb {
+        name: "numbers_within_a_tolerance_in_any_order",
+        rules: &[UNORDERED, r#"{"at": "$.body[*]", "tolerance": {"abs": 1}}"#],
+        pair: || {
+            let list = |start: usize| (0..COUNT).map(move |at| format!("{}.5", (at * 7_919 + start) % COUNT));
+            both(
+                format!("[{}]", list(0).collect::<Vec<_>>().join(",")),
+                format!("[{}]", list(1).collect::<Vec<_>>().join(", ")),
+            )
+        },
+        outcome: Equal,
+    },
+    Bomb {
+        name: "elements_of_one_hash_that_are_not_the_same",
+        rules: &[UNORDERED, r#"{"at": "$.body[*]", "tolerance": {"abs": 1}}"#],
+        pair: || {
+            let list =
+                |step: usize| (0..COUNT).map(|at| (at * step).to_string()).collect::<Vec<_>>().join(",");
+            both(format!("[{}]", list(3)), format!("[{}]", list(5)))
+        },
+        outcome: Incomparable(Cause::Budget),
+    },
+    Bomb {
+        name: "numbers_beyond_arithmetic_within_a_tolerance",
+        rules: &[r#"{"at": "$.body[*]", "tolerance": {"rel": "1%"}}"#],
+        pair: || {
+            let long = "9".repeat(1_000_000);
+            both(format!("[1e999999999,{long},{long}.0]"), format!("[2e999999999,{long}0, {long}]"))
+        },
+        outcome: Differ(2, Kind::Value, "$.body[0]"),
+    },
+    Bomb {
         name: "gzip_of_zeros",
         rules: &[],
         pair: || (coded("gzip", &gzip(&[b'0'; 1 << 20], 1024)), json("0".into())),

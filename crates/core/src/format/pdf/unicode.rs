@@ -96,7 +96,7 @@ impl Map {
         for token in Lexer::new(bytes) {
             match token {
                 Token::String(text) if in_array => {
-                    operands.last_mut().into_iter().for_each(|last| last.push(text.clone()))
+                    operands.last_mut().into_iter().for_each(|last| last.push(text.clone()));
                 }
                 Token::String(text) => operands.push(vec![text]),
                 Token::ArrayStart => {
