@@ -94,6 +94,13 @@ impl Redaction {
         &self.body
     }
 
+    /// What the paths know in an element of an array. They also see through it: whether a name that
+    /// occurs once or several times is an array depends on the answer where the format has no arrays,
+    /// and `$.body.customer.email` is to hide every one of them.
+    pub(crate) fn into_element(&self, array: &States, index: usize, length: usize) -> States {
+        self.body.by_index(array, index, length, |_| false).or(array)
+    }
+
     /// Whether a value without parts is never kept there: where parts were to be hidden, what came
     /// instead of them may hold the same. `whole` says that it stands where a tree stands: it is all
     /// of the body, or the other side has a tree there.

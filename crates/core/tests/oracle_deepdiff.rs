@@ -74,6 +74,12 @@ const REASONS: &[Reason] = &[
     // Elements that moved: we name the whole array, or say which element is another one. deepdiff goes by
     // position or by its own alignment.
     ("elements moved, and an alignment is not unique", |case| case.pair.moved && case.agrees()),
+    // Two edits of neighbours can make each look like the other moved: then we say so, and deepdiff
+    // goes by position.
+    ("several edits that read like a move", |case| {
+        let order = case.as_read.iter().any(|read| read.iter().any(|(kind, _)| kind == "order"));
+        !case.unordered && case.pair.edits > 1 && order && case.agrees()
+    }),
     // Several edits may leave several elements over, and which of them belong together is a guess.
     ("several elements are left over, and their pairing is a guess", |case| {
         case.unordered && case.pair.edits > 1 && case.agrees()

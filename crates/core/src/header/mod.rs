@@ -70,13 +70,17 @@ pub(crate) fn compare(
         Part::Trailer => ("trailers", rules.at_part("trailers")),
         Part::Header | Part::Body | Part::Status => ("headers", rules.at_part("headers")),
     };
-    let fields = Fields { part, place, rules, dates: Dates::of(legacy, candidate) };
     let mut found = Compared { differences: Vec::new(), identical: true };
     if let Some(rule) = rules.ignored(&at_part) {
         masked[rule] += u32::from(legacy != candidate);
         return found;
     }
-    for name in unlike(legacy, candidate, rules.headers()) {
+    let unlike = unlike(legacy, candidate, rules.headers());
+    if unlike.is_empty() {
+        return found;
+    }
+    let fields = Fields { part, place, rules, dates: Dates::of(legacy, candidate) };
+    for name in unlike {
         if let Some(rule) = rules.left_out(&at_part, name.as_str()) {
             masked[rule] += 1;
             continue;

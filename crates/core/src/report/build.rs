@@ -154,17 +154,14 @@ impl View<'_> {
             if self.redaction.is_redacted(&states) {
                 return true;
             }
-            states = layout::step(self.redaction.body(), &states, step);
+            states = layout::step(self.redaction, &states, step);
         }
         self.redaction.is_redacted(&states)
     }
 
     fn states_at(&self, path: &Path) -> crate::rule::States {
         let start = self.redaction.at_body();
-        path.steps()
-            .iter()
-            .skip(1)
-            .fold(start, |states, step| layout::step(self.redaction.body(), &states, step))
+        path.steps().iter().skip(1).fold(start, |states, step| layout::step(self.redaction, &states, step))
     }
 
     fn sample(

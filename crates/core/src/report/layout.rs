@@ -11,7 +11,7 @@ use crate::document::{Document, NodeId, NodeKind};
 use crate::format::{self, Content};
 use crate::path::{Path, Step, WIDE_SIBLINGS};
 use crate::redaction::{REDACTED, Redaction, Samples, mask, mask_number};
-use crate::rule::{Automaton, States};
+use crate::rule::States;
 use crate::signature::looks_like_id;
 use crate::verdict::{Difference, Differences, Kind, Part};
 
@@ -65,11 +65,11 @@ impl Differing {
 }
 
 /// One step of the paths that redact.
-pub(super) fn step(paths: &Automaton, from: &States, step: &Step) -> States {
+pub(super) fn step(redaction: &Redaction, from: &States, step: &Step) -> States {
     match step {
-        Step::Name { name, .. } => paths.by_name(from, name.as_bytes(), |_| false),
+        Step::Name { name, .. } => redaction.body().by_name(from, name.as_bytes(), |_| false),
         // Where the length of the array is not known, a position from its end matches nothing.
-        Step::Index(index) => paths.by_index(from, *index, usize::MAX, |_| false),
+        Step::Index(index) => redaction.into_element(from, *index, usize::MAX),
     }
 }
 
@@ -225,7 +225,7 @@ impl<'d> Layout<'d> {
         let paths = self.redaction.body();
         let states = match step {
             Step::Name { name, .. } => paths.by_name(&parent.states, name.as_bytes(), |_| false),
-            Step::Index(index) => paths.by_index(&parent.states, *index, parent.length, |_| false),
+            Step::Index(index) => self.redaction.into_element(&parent.states, *index, parent.length),
         };
         let kind = self.differing.at(&self.steps);
         Place {

@@ -22,6 +22,11 @@ impl States {
         self.0.iter().all(|&word| word == 0)
     }
 
+    /// What either knows.
+    pub(crate) fn or(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|word| self.0[word] | other.0[word]))
+    }
+
     fn set(&mut self, position: usize) {
         self.0[position / 64] |= 1 << (position % 64);
     }
