@@ -20,7 +20,9 @@ pub(super) fn check(specs: &[RuleSpec], paths: &[JsonPath]) -> Result<(), RuleEr
                     return Err(refuse(number, message));
                 }
             }
-            if number != index && takes_out(&other.action, other_path, path) {
+            // Of two that say the same, it is told once, of the later.
+            let again = number > index && spec.action == other.action && path.is_same(other_path);
+            if number != index && !again && takes_out(&other.action, other_path, path) {
                 let (word, at) = (other.action.as_str(), &other.at);
                 let message =
                     format!("can never match: `{word}` at `{at}` takes its place out; remove one of the two");
