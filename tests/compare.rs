@@ -200,6 +200,9 @@ fn broken_on_both_sides_is_incomparable_and_on_one_side_different() {
     let words = ["--json", "--content-type", "application/json"];
     let both = compare(directory.path(), "{\"a\":", "{\"b\":", &words);
     assert_eq!((both.status.code(), json_of(&both)["equality"].as_str()), (Some(2), Some("incomparable")));
+    assert!(String::from_utf8_lossy(&both.stderr).contains("incomparable: undecodable, neither body"));
+    let listed = compare(directory.path(), "{\"a\":", "{\"b\":", &words[1..]);
+    assert!(String::from_utf8_lossy(&listed.stdout).starts_with("incomparable: undecodable, neither body"));
     let one = compare(directory.path(), "{\"a\":1}", "{\"a\":", &words);
     assert_eq!(
         (one.status.code(), json_of(&one)["differences"][0]["kind"].as_str()),

@@ -66,7 +66,13 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     Ok(match compared.comparison {
         Comparison::Equal(_) => ExitCode::SUCCESS,
         Comparison::Different(_) => ExitCode::from(NOT_MET),
-        Comparison::Incomparable(_) => ExitCode::from(WRONG_USAGE),
+        Comparison::Incomparable(cause) => {
+            // The contract's object has no place for the reason.
+            if args.json {
+                eprintln!("parallax: {}", listing::incomparable(cause));
+            }
+            ExitCode::from(WRONG_USAGE)
+        }
     })
 }
 

@@ -33,7 +33,7 @@ pub(super) fn origins(
     let public = list(public, problems);
     let of = |side: Option<&Upstream>| {
         let mut hosts: Vec<String> = side.into_iter().flat_map(|side| own_hosts(side, listen)).collect();
-        hosts.extend(public.iter().map(|host| without_default_port(&host.text)));
+        hosts.extend(public.iter().map(|host| public_host(&host.text)));
         hosts.sort();
         hosts.dedup();
         hosts
@@ -68,6 +68,11 @@ fn listener_hosts(listen: SocketAddr) -> Vec<String> {
 /// As the rule `origin` has it, which takes the port of the URL's scheme off before it compares.
 fn without_default_port(authority: &str) -> String {
     authority.strip_suffix(":80").unwrap_or(authority).to_ascii_lowercase()
+}
+
+/// Clients may come by either scheme, so that the port of either says nothing.
+fn public_host(host: &str) -> String {
+    without_default_port(host.strip_suffix(":443").unwrap_or(host))
 }
 
 /// How much work one comparison may be: what the operation says, over what `defaults` says.
@@ -122,5 +127,7 @@ mod tests {
         assert_eq!(without_default_port("Shop.example:80"), "shop.example");
         assert_eq!(without_default_port("shop.example:8080"), "shop.example:8080");
         assert_eq!(without_default_port("[::1]:80"), "[::1]");
+        assert_eq!(public_host("shop.example:443"), "shop.example");
+        assert_eq!(public_host("shop.example:8443"), "shop.example:8443");
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use parallax_core::compare::{Compared, Comparison};
 use parallax_core::rule::Rules;
-use parallax_core::verdict::{Difference, Differences, Equality, Kind};
+use parallax_core::verdict::{Cause, Difference, Differences, Equality, Kind};
 
 use super::super::output::{Paint, Tone, one_line};
 use super::shown::shown;
@@ -43,10 +43,31 @@ fn sum(comparison: &Comparison, rules: &Rules, paint: Paint) -> String {
         Comparison::Equal(Equality::Equivalent) => {
             (Tone::Good, format!("equivalent: equal under {}", counted(rules.specs().len(), "rule")))
         }
-        Comparison::Incomparable(cause) => (Tone::Warning, format!("incomparable: {cause}")),
+        Comparison::Incomparable(cause) => (Tone::Warning, incomparable(*cause)),
         Comparison::Different(differences) => (Tone::Bad, counted_differences(differences)),
     };
     format!("{}\n", paint.text(tone, &text))
+}
+
+/// Why two bodies could not be compared.
+pub(super) fn incomparable(cause: Cause) -> String {
+    let why = match cause {
+        Cause::TooLarge => "a body is larger than the limits allow",
+        Cause::Undecodable => "neither body can be read as what it is said to be",
+        Cause::Budget => "comparing takes more values or steps than the limits allow",
+        // What happens to requests, not to files.
+        Cause::Both5xx
+        | Cause::Refused
+        | Cause::Timeout
+        | Cause::Reset
+        | Cause::Dns
+        | Cause::Tls
+        | Cause::Protocol
+        | Cause::Stale
+        | Cause::Flaky
+        | Cause::DeadLetter => "the check proves nothing",
+    };
+    format!("incomparable: {cause}, {why}")
 }
 
 fn counted_differences(differences: &Differences) -> String {

@@ -31,6 +31,11 @@ pub struct RuleSpec {
 
 impl RuleSpec {
     /// The words of the rule language, in the order of the guide: of these, a rule has one.
+    ///
+    /// ```
+    /// use parallax_core::rule::RuleSpec;
+    /// assert!(RuleSpec::words().any(|word| word == "unordered"));
+    /// ```
     pub fn words() -> impl Iterator<Item = &'static str> {
         WORDS.iter().map(|known| known.word)
     }
