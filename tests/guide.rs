@@ -31,6 +31,11 @@ async fn read_a_difference() {
 }
 
 #[tokio::test]
+async fn write_rules() {
+    Page::read("docs/guide/write-rules.md").run().await;
+}
+
+#[tokio::test]
 async fn switch_and_roll_back() {
     Page::read("docs/guide/switch-and-roll-back.md").run().await;
 }

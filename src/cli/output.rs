@@ -52,6 +52,18 @@ pub(super) enum Tone {
     Faint,
 }
 
+/// Whether to colour what is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Colour {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
+}
+
 /// Colours texts, or leaves them alone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paint {
@@ -65,6 +77,15 @@ impl Paint {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let terminal = io::stdout().is_terminal();
         Self { terminal, enabled: terminal && !unwanted }
+    }
+
+    /// As the command line says.
+    pub(super) fn chosen(colour: Colour) -> Self {
+        match colour {
+            Colour::Auto => Self::for_stdout(),
+            Colour::Always => Self { enabled: true, ..Self::for_stdout() },
+            Colour::Never => Self { enabled: false, ..Self::for_stdout() },
+        }
     }
 
     #[cfg(test)]

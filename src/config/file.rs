@@ -24,6 +24,7 @@ use serde_saphyr::Spanned;
 use super::error::At;
 use super::host_name::HostName;
 use super::network::Network;
+use super::rules::Written;
 use super::scalar::{Count, Listen, Raw, Scalar, Size, Text, Timeout};
 use super::secret::Source;
 use super::side::{HostPolicy, UpstreamUrl};
@@ -56,6 +57,9 @@ pub(super) struct File {
     pub(super) trusted_proxies: Option<Vec<Raw<Network>>>,
     /// How long samples are kept; `7d` by default.
     pub(super) retention: Option<Raw<Duration>>,
+    /// Hosts under which clients reach the services: `shop.example.org`, with a port where it has one.
+    /// The rule `origin` takes them for both sides' own, as it does the hosts of their URLs.
+    pub(super) origins: Option<Vec<Raw<HostName>>>,
     /// An OpenAPI document to take operations from. Not available in this version.
     pub(super) openapi: Option<Later>,
     /// What an operation starts from.
@@ -207,7 +211,30 @@ pub(super) struct OperationFile {
     pub(super) headers: Option<Raw<HeaderProfile>>,
     /// What may differ, and where; an operation adds to the rules under `defaults`.
     #[schemars(with = "Option<Vec<RuleSpec>>")]
-    pub(super) compare: Option<Vec<Spanned<Value>>>,
+    pub(super) compare: Option<Vec<Spanned<Written>>>,
+    /// How much work one comparison may be; what is beyond is `failed`.
+    pub(super) compare_limits: Option<CompareLimitsFile>,
+}
+
+/// How much work one comparison may be. It is counted, not timed, so that the same two answers
+/// have the same verdict everywhere.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "CompareLimits", deny_unknown_fields)]
+pub(super) struct CompareLimitsFile {
+    /// Bytes that one body is decoded to, at most; `32MiB` by default.
+    pub(super) decoded: Option<Raw<Size>>,
+    /// Bytes that one byte of a compressed body gives, at most, beyond the first MiB; 500 by default.
+    #[schemars(extend("maximum" = 100_000))]
+    pub(super) ratio: Option<Raw<Count>>,
+    /// Values and names of one body, at most; 2000000 by default.
+    #[schemars(extend("maximum" = 50_000_000))]
+    pub(super) nodes: Option<Raw<Count>>,
+    /// Steps of comparing and pairing, at most; 20000000 by default.
+    #[schemars(extend("maximum" = 1_000_000_000))]
+    pub(super) steps: Option<Raw<Count>>,
+    /// Differences of one check that are kept, at most; 200 by default.
+    #[schemars(extend("maximum" = 10_000))]
+    pub(super) differences: Option<Raw<Count>>,
 }
 
 /// What is never kept.

@@ -3,6 +3,7 @@
 //! with file, line, column and remedy, so that nothing has to be guessed and no key is ever a
 //! silent no-op. Secrets are references and are never printed.
 
+mod comparing;
 mod error;
 mod file;
 mod host_name;
@@ -24,7 +25,6 @@ use std::path::Path;
 
 use parallax_core::rule::Rules;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use serde_saphyr::Spanned;
 
 pub use error::{At, ConfigError, ConfigErrors};
@@ -85,7 +85,7 @@ pub fn load_rules(path: &Path) -> Result<Rules, ConfigErrors> {
     let name = path.display().to_string();
     let text = read(path, "--rules").map_err(|message| ConfigErrors::whole(&name, message))?;
     let mut problems = error::Problems::default();
-    let written: Vec<Spanned<Value>> = from_yaml(&text, &mut problems).unwrap_or_default();
+    let written: Vec<Spanned<rules::Written>> = from_yaml(&text, &mut problems).unwrap_or_default();
     let rules = rules::compile_rules(&written.iter().collect::<Vec<_>>(), &mut problems);
     if problems.is_empty() { Ok(rules) } else { Err(problems.finish(&name)) }
 }

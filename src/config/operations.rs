@@ -8,10 +8,11 @@ use parallax_core::operation::{Idempotent, Matcher, Operation, OperationId, Targ
 use parallax_core::ratio::Ratio;
 use parallax_core::redaction::{DEFAULT_HEADERS, Redaction, Samples};
 use parallax_core::router::Router;
-use parallax_core::rule::{HeaderProfile, Rules};
+use parallax_core::rule::{HeaderProfile, Origins, Rules};
 use parallax_core::stage::InitialStage;
 use parallax_core::template::Template;
 
+use super::comparing;
 use super::error::{At, Problems};
 use super::file::{File, Later, OperationFile, RedactFile};
 use super::resolve::{get, later};
@@ -19,17 +20,17 @@ use super::rules::compile_rules;
 use super::scalar::{Raw, Scalar, Size, Text};
 
 /// The operations of a file, in its order.
-pub(super) fn resolve(file: &File, problems: &mut Problems) -> Vec<Arc<Operation>> {
+pub(super) fn resolve(file: &File, origins: &Origins, problems: &mut Problems) -> Vec<Arc<Operation>> {
     let absent = OperationFile::default();
     let defaults = file.defaults.as_deref().unwrap_or(&absent);
     // Read on their own too: each operation may have a value in place of a bad one here.
     later_keys(defaults, problems);
-    Layers { own: &absent, defaults }.operation(problems);
+    Layers { own: &absent, defaults, origins }.operation(problems);
     let mut operations = Vec::new();
     let mut taken = Taken::default();
     for own in &file.operations {
         later_keys(own, problems);
-        let layers = Layers { own, defaults };
+        let layers = Layers { own, defaults, origins };
         let operation = layers.operation(problems);
         if let (Some(operation), Some(id)) = (operation, &own.id) {
             taken.claim(&operation, id.at, problems);
@@ -60,6 +61,7 @@ fn later_keys(file: &OperationFile, problems: &mut Problems) {
 struct Layers<'a> {
     own: &'a OperationFile,
     defaults: &'a OperationFile,
+    origins: &'a Origins,
 }
 
 impl<'a> Layers<'a> {
@@ -122,7 +124,11 @@ impl<'a> Layers<'a> {
         let profile = self.value(|file| file.headers.as_ref(), HeaderProfile::Default, problems);
         let layers = [self.defaults, self.own];
         let specs: Vec<_> = layers.iter().flat_map(|file| file.compare.iter().flatten()).collect();
-        compile_rules(&specs, problems).with_headers(profile)
+        let limits = [self.own, self.defaults].map(|file| file.compare_limits.as_ref());
+        compile_rules(&specs, problems)
+            .with_headers(profile)
+            .with_origins(self.origins.clone())
+            .with_limits(comparing::limits(limits, problems))
     }
 
     /// What is never kept only ever grows: leaving a name out of a list must not bring to light

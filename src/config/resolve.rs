@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use parallax_core::exchange::Side;
 
+use super::comparing;
 use super::error::{At, Problems};
 use super::file::{ControlFile, File, Later, LimitsFile, SideFile, StickyFile, TokenFile, UpstreamFile};
 use super::operations;
@@ -33,6 +34,8 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
     let legacy = side(Side::Legacy, &file.legacy, None);
     let candidate = side(Side::Candidate, &file.candidate, Some(CANDIDATE_TIMEOUT));
     check_copies_end(file, candidate.as_ref(), problems);
+    let sides = (legacy.as_ref(), candidate.as_ref());
+    let origins = comparing::origins(sides.0, sides.1, listen, file.origins.as_deref(), problems);
     let settings = Settings {
         listen,
         control,
@@ -41,7 +44,7 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
         sticky: sticky(file.sticky.as_ref(), vault, problems),
         trusted_proxies: list(file.trusted_proxies.as_deref(), problems),
         retention: get(file.retention.as_ref(), Duration::from_secs(7 * 24 * 3600), problems),
-        operations: operations::resolve(file, problems),
+        operations: operations::resolve(file, &origins, problems),
         legacy: legacy?,
         candidate: candidate?,
     };

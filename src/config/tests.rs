@@ -114,6 +114,66 @@ defaults:
 }
 
 #[test]
+fn comparison_has_limits_and_knows_the_sides_own_hosts() {
+    let settings = read(
+        "
+legacy: {url: 'http://old.internal:8081', host: www.shop.example}
+candidate: {url: 'http://new.internal:80', host: upstream}
+origins: [Shop.example]
+defaults: {compare_limits: {steps: 5000, ratio: 10}}
+operations:
+  - {id: a, match: GET /a, compare_limits: {decoded: 1KiB, steps: 6000}}
+",
+    )
+    .expect("settings");
+    let rules = &settings.operations[0].rules;
+    let limits = rules.limits();
+    assert_eq!((limits.decoded_bytes, limits.steps, limits.ratio), (1024, 6000, 10));
+    assert_eq!(limits.nodes, parallax_core::rule::Limits::default().nodes);
+    let origins = comparing::origins(
+        Some(&settings.legacy),
+        Some(&settings.candidate),
+        settings.listen,
+        None,
+        &mut error::Problems::default(),
+    );
+    assert_eq!(origins.legacy, ["old.internal:8081", "www.shop.example"]);
+    assert_eq!(origins.candidate, ["new.internal"]);
+}
+
+/// What a side is told in `Host` it may write into its URLs.
+#[test]
+fn the_rule_origin_takes_the_configured_hosts_for_the_same() {
+    use parallax_core::compare::{Comparison, compare};
+    use parallax_core::exchange::{Answer, Body};
+
+    let settings = read(&format!(
+        "{SMALLEST}origins: [shop.example]\ndefaults: {{compare: [{{at: $.body.next, origin: true}}]}}\n"
+    ))
+    .expect("settings");
+    let answer = |host: &str| Answer {
+        status: http::StatusCode::OK,
+        headers: http::HeaderMap::new(),
+        body: Body::Whole(format!("{{\"next\":\"http://{host}/a\"}}").into()),
+        trailers: None,
+    };
+    let is_same = |legacy: &str, candidate: &str| {
+        let rules = &settings.operations[0].rules;
+        let compared = compare(&answer(legacy), &answer(candidate), rules);
+        matches!(compared.comparison, Comparison::Equal(_))
+    };
+    for (legacy, candidate) in [
+        ("127.0.0.1:8081", "127.0.0.1:8082"),
+        ("127.0.0.1:8080", "localhost:8080"),
+        ("shop.example", "127.0.0.1:8082"),
+    ] {
+        assert!(is_same(legacy, candidate), "{legacy} {candidate}");
+    }
+    assert!(!is_same("127.0.0.1:8081", "elsewhere.example"));
+    assert!(!is_same("127.0.0.1:8082", "127.0.0.1:8081"), "each side has its own");
+}
+
+#[test]
 fn an_operation_starts_from_the_defaults() {
     let settings = read(&format!(
         "{SMALLEST}  - {{id: b, match: GET /b, stage: shadow, redact: {{headers: [x-b]}}}}
@@ -175,7 +235,7 @@ operations:
 #[test]
 fn bad_input_is_named_with_its_place_and_remedy() {
     let cases: Vec<&str> = include_str!("bad_input.txt").split("----\n").skip(1).collect();
-    assert!(cases.len() > 70, "the table is read in pieces: {}", cases.len());
+    assert!(cases.len() > 130, "the table is read in pieces: {}", cases.len());
     for case in cases {
         let (text, expected) = case.split_once("====\n").expect("a text, a line of ====, what is said");
         let told = read(text).map_or_else(|errors| errors.to_string(), |_| "accepted".to_owned());
@@ -194,6 +254,10 @@ fn the_schema_knows_every_key_and_marks_what_is_needed() {
     assert!(schema.pointer("/properties/defaults/properties/id").is_none());
     let keys = |pointer: &str| at(pointer).as_object().expect("keys").keys().cloned().collect::<Vec<_>>();
     let mut own = keys("/$defs/Operation/properties");
+    let words = keys("/$defs/Rule/properties");
+    assert!(parallax_core::rule::RuleSpec::words().all(|word| words.iter().any(|key| key == word)));
+    assert_eq!(words.len(), 14);
+    assert_eq!(at("/$defs/CompareLimits/properties/differences/maximum"), 10_000);
     own.retain(|key| !["id", "match", "candidate_path"].contains(&key.as_str()));
     assert_eq!(own, keys("/properties/defaults/properties"));
 }

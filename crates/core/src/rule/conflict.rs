@@ -6,27 +6,27 @@ use super::{Action, JsonPath, RuleError, RuleSpec};
 /// Refuses the first rule that contradicts another or can never match.
 pub(super) fn check(specs: &[RuleSpec], paths: &[JsonPath]) -> Result<(), RuleError> {
     for (index, (spec, path)) in specs.iter().zip(paths).enumerate() {
-        let refuse = |message: String| RuleError { index, at: spec.at.clone(), message };
-        for (other_index, (other, other_path)) in specs.iter().zip(paths).enumerate() {
-            let number = other_index + 1;
-            if other_index < index && path.is_same(other_path) {
+        let refuse = |other: usize, message: String| RuleError::new(index, &spec.at, message).beside(other);
+        for (number, (other, other_path)) in specs.iter().zip(paths).enumerate() {
+            if number < index && path.is_same(other_path) {
                 if spec.action == other.action {
-                    return Err(refuse(format!(
-                        "says what rule {number} says already; remove one of the two"
-                    )));
+                    let message = "says what another rule says already; remove one of the two";
+                    return Err(refuse(number, message.to_owned()));
                 }
                 if same_matter(&spec.action, &other.action) {
                     let (own, others) = (spec.action.as_str(), other.action.as_str());
-                    return Err(refuse(format!(
-                        "`{own}` contradicts rule {number}, `{others}`, at the same place; keep one of the two"
-                    )));
+                    let message =
+                        format!("`{own}` contradicts `{others}` at the same place; keep one of the two");
+                    return Err(refuse(number, message));
                 }
             }
-            if other_index != index && takes_out(&other.action, other_path, path) {
-                return Err(refuse(format!(
-                    "can never match: rule {number}, `{}`, takes its place out; remove one of the two",
-                    other.at
-                )));
+            // Of two that say the same, it is told once, of the later.
+            let again = number > index && spec.action == other.action && path.is_same(other_path);
+            if number != index && !again && takes_out(&other.action, other_path, path) {
+                let (word, at) = (other.action.as_str(), &other.at);
+                let message =
+                    format!("can never match: `{word}` at `{at}` takes its place out; remove one of the two");
+                return Err(refuse(number, message));
             }
         }
     }

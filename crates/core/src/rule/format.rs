@@ -62,7 +62,12 @@ fn read(argument: &Value) -> Result<Format, String> {
 /// The expression for the whole text, so that a rule does not mask more than it says.
 fn compile(pattern: &str) -> Result<Regex, String> {
     // Alone first: what is wrong with it is told of what was written.
-    let checked = Regex::new(pattern).map_err(|error| format!("`regex:{pattern}`: {error}"))?;
+    let checked = Regex::new(pattern).map_err(|error| {
+        // A drawing of the place comes first, on lines of its own; the last line says what is wrong.
+        let error = error.to_string();
+        let told = error.lines().last().unwrap_or_default();
+        format!("`regex:{pattern}`: {}", told.strip_prefix("error: ").unwrap_or(told))
+    })?;
     regex::RegexBuilder::new(&format!("^(?:{})$", checked.as_str()))
         .size_limit(MAX_REGEX)
         .build()

@@ -173,7 +173,7 @@ pub(crate) struct Hold {
 
 /// Why a rule is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("rule {}, `{at}`: {message}", index + 1)]
+#[error("rule {}, `{at}`: {message}{}", index + 1, other.map_or_else(String::new, |other| format!(" (the other is rule {})", other + 1)))]
 pub struct RuleError {
     /// Which rule of the list, from 0.
     pub index: usize,
@@ -181,6 +181,21 @@ pub struct RuleError {
     pub at: String,
     /// What is wrong and what to do.
     pub message: String,
+    /// The rule that it does not go together with, from 0.
+    pub other: Option<usize>,
+    /// Whether it is the rule's argument that is wrong, not its path.
+    pub in_argument: bool,
+}
+
+impl RuleError {
+    fn new(index: usize, at: &str, message: String) -> Self {
+        Self { index, at: at.to_owned(), message, other: None, in_argument: false }
+    }
+
+    /// The same, because of another rule.
+    fn beside(self, other: usize) -> Self {
+        Self { other: Some(other), ..self }
+    }
 }
 
 impl Rules {
@@ -192,13 +207,15 @@ impl Rules {
         let (mut paths, mut references, mut referred) =
             (Vec::with_capacity(specs.len()), Vec::new(), Vec::new());
         for (index, spec) in specs.iter().enumerate() {
-            let refuse = |message: String| RuleError { index, at: spec.at.clone(), message };
+            let refuse = |message: String| RuleError::new(index, &spec.at, message);
             let path = JsonPath::of_answer(&spec.at).map_err(|error| refuse(error.to_string()))?;
             if let Some(message) = spec.action.refuses(&path) {
                 return Err(refuse(message.to_owned()));
             }
             if let Action::Ref(reference) = &spec.action {
-                let to = reference.path().map_err(|error| refuse(format!("`to`: {error}")))?;
+                let to = reference
+                    .path()
+                    .map_err(|error| RuleError { in_argument: true, ..refuse(format!("`to`: {error}")) })?;
                 referred.push(to);
                 references.push(index);
             }
@@ -210,7 +227,7 @@ impl Rules {
         let automaton = Automaton::compile(&paths).map_err(|too_many| {
             let index = references.get(too_many.path.wrapping_sub(specs.len())).copied();
             let index = index.unwrap_or(too_many.path);
-            RuleError { index, at: specs[index].at.clone(), message: too_many.to_string() }
+            RuleError::new(index, &specs[index].at, too_many.to_string())
         })?;
         let compiled = Compiled { specs: specs.to_vec(), automaton, references, ..Compiled::default() };
         Ok(Self(Arc::new(compiled)))

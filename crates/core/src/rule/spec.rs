@@ -29,6 +29,18 @@ pub struct RuleSpec {
     pub action: Action,
 }
 
+impl RuleSpec {
+    /// The words of the rule language, in the order of the guide: of these, a rule has one.
+    ///
+    /// ```
+    /// use parallax_core::rule::RuleSpec;
+    /// assert!(RuleSpec::words().any(|word| word == "unordered"));
+    /// ```
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        WORDS.iter().map(|known| known.word)
+    }
+}
+
 impl Serialize for RuleSpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(2))?;
@@ -110,8 +122,7 @@ fn word_of(word: &str) -> Result<&'static Word, String> {
     if let Some(known) = WORDS.iter().find(|known| known.word == word) {
         return Ok(known);
     }
-    let known = || WORDS.iter().map(|known| known.word);
-    Err(match nearest(word, known().chain(["at"])) {
+    Err(match nearest(word, RuleSpec::words().chain(["at"])) {
         Some(near) => match WORDS.iter().find(|known| known.word == near) {
             Some(known) => {
                 format!(
@@ -123,7 +134,7 @@ fn word_of(word: &str) -> Result<&'static Word, String> {
         },
         None => format!(
             "unknown key `{word}` in a rule; it has `at` and one of {}",
-            known().collect::<Vec<_>>().join(", ")
+            RuleSpec::words().collect::<Vec<_>>().join(", ")
         ),
     })
 }

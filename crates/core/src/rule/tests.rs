@@ -67,19 +67,22 @@ fn rules_without_sense_are_refused() {
 #[test]
 fn contradictions_are_refused() {
     for (rules, message) in [
-        ("- {at: $.body.a, within: 2s}\n- {at: $.body.a, format: uuid}", "contradicts rule 1, `within`"),
         (
-            "- {at: $.body.a, unordered: true}\n- {at: \"$['body']['a']\", key: id}",
-            "contradicts rule 1, `unordered`",
+            "- {at: $.body.a, within: 2s}\n- {at: $.body.a, format: uuid}",
+            "`format` contradicts `within` at the same place; keep one of the two (the other is rule 1)",
         ),
-        ("- {at: $.body.a, within: 2s}\n- {at: $.body.a, within: 2s}", "says what rule 1 says already"),
+        ("- {at: $.body.a, unordered: true}\n- {at: \"$['body']['a']\", key: id}", "contradicts `unordered`"),
+        (
+            "- {at: $.body.a, within: 2s}\n- {at: $.body.a, within: 2s}",
+            "says what another rule says already; remove one of the two (the other is rule 1)",
+        ),
         (
             "- {at: $.body.a, ignore: true}\n- {at: $.body.a.b, within: 2s}",
-            "can never match: rule 1, `$.body.a`",
+            "can never match: `ignore` at `$.body.a` takes its place out; remove one of the two (the other is rule 1)",
         ),
         (
             "- {at: $.body.a.b, within: 2s}\n- {at: $.body.a, ignore: true}",
-            "can never match: rule 2, `$.body.a`",
+            "takes its place out; remove one of the two (the other is rule 2)",
         ),
         ("- {at: '$.body..a', ignore: true}\n- {at: $.body.c.a.b, within: 2s}", "can never match"),
         ("- {at: '$.body[*].a', ignore: true}\n- {at: '$.body[1].a', within: 2s}", "can never match"),

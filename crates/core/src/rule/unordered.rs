@@ -20,20 +20,20 @@ pub(super) const WORD: Word = Word {
 pub(super) fn check_indices(specs: &[RuleSpec], paths: &[JsonPath]) -> Result<(), RuleError> {
     let references = specs.iter().enumerate().filter(|(_, spec)| matches!(spec.action, Action::Ref(_)));
     let owners: Vec<usize> = (0..specs.len()).chain(references.map(|(index, _)| index)).collect();
-    let unordered = || specs.iter().zip(paths).filter(|(spec, _)| spec.action.is_of_order());
+    let unordered = || specs.iter().enumerate().filter(|(_, spec)| spec.action.is_of_order());
     for (&index, path) in owners.iter().zip(paths) {
         for (at, segment) in path.segments.iter().enumerate() {
             if !segment.selectors.iter().any(Selector::is_positional) {
                 continue;
             }
-            if let Some((other, _)) =
-                unordered().find(|(_, array)| may_meet(&array.segments, &path.segments, at))
+            if let Some((number, other)) =
+                unordered().find(|&(other, _)| may_meet(&paths[other].segments, &path.segments, at))
             {
                 let message = format!(
                     "an index means nothing in `{}`, which is unordered; select by content, for example `[?@.id=='a']`, or all with `[*]`",
                     other.at
                 );
-                return Err(RuleError { index, at: specs[index].at.clone(), message });
+                return Err(RuleError::new(index, &specs[index].at, message).beside(number));
             }
         }
     }
