@@ -18,7 +18,7 @@ use crate::rule::{Action, Automaton, Format, JsonPath, RuleSpec, Rules, Selector
 use crate::signature::Signature;
 use crate::verdict::Kind;
 
-pub use text::as_yaml;
+pub use text::{argument, as_yaml};
 
 /// A rule that would mask differences of a signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,8 +18,9 @@ pub fn as_yaml(rule: &RuleSpec) -> String {
     format!("- {{at: {at}, {}: {}}}", rule.action.as_str(), argument(&rule.action.argument()))
 }
 
-/// An argument is flat: at most a list of words or a map of words.
-fn argument(value: &Value) -> String {
+/// The argument of a rule as it is written. It is flat: at most a list of words or a map of words.
+#[must_use]
+pub fn argument(value: &Value) -> String {
     match value {
         Value::Array(values) => {
             let values: Vec<String> = values.iter().map(scalar).collect();
