@@ -185,8 +185,7 @@ fn rules_are_suggested_to_paste_with_their_effect() {
     let one = signature.to_string();
     let told = one.clone();
     let server = FakeApi::start(move |asked| match asked.path.as_str() {
-        "/api/v1/operations/getReturn/signatures?suggest=true" => (200, format!("[{one}]")),
-        "/api/v1/operations/getReturn/signatures" => (200, format!("[{SIGNATURE}]")),
+        "/api/v1/operations/getReturn/signatures" => (200, format!("[{one}]")),
         "/api/v1/signatures/00c0ffee00c0ffee" => (200, one.clone()),
         _ => (404, "{}".to_owned()),
     });

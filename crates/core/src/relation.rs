@@ -17,7 +17,7 @@ use crate::rule::{Decode, Folds, Format, Rules, instant};
 use crate::verdict::{Difference, Kind, Value, ValueType};
 
 pub use distance::Distance;
-pub(crate) use distance::power_of_ten;
+pub(crate) use distance::{Amount, power_of_ten};
 
 labels! {
     /// Spelling that may be folded away.

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::document::Decimal;
-use crate::relation::{Fold, Relation, Shape, folds};
+use crate::relation::{Fold, Nothing, Relation, Shape, folds};
 use crate::report::{Report, ReportedDifference};
 use crate::rule::{Action, Automaton, Format, JsonPath, RuleSpec, Rules, Selector, States};
 use crate::signature::Signature;
@@ -251,7 +251,7 @@ fn is_same(rules: &Rules, states: &States, difference: &ReportedDifference) -> b
             _ => false,
         }),
         Kind::Missing | Kind::Extra => {
-            let nothing = relation.nothing.map(|nothing| nothing.as_str());
+            let nothing = relation.nothing.map(Nothing::as_str);
             actions.any(|action| {
                 matches!(action, Action::Absent(absent) if nothing == Some(absent.to_string().as_str()))
             })

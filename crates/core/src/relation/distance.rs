@@ -49,9 +49,13 @@ impl Distance {
 
     /// The least round amount that bounds the distance: ten to a power, or five times it.
     pub(crate) fn amount(self) -> Amount {
-        let half = self.rounded_to.map(|places| Amount::half(-places));
         let whole = Amount::power(self.abs);
-        half.map_or(whole, |half| half.min(whole))
+        self.half_of_place().map_or(whole, |half| half.min(whole))
+    }
+
+    /// Half a unit of the place that is rounded to.
+    pub(crate) fn half_of_place(self) -> Option<Amount> {
+        self.rounded_to.map(|places| Amount::half(-places))
     }
 }
 
@@ -70,6 +74,11 @@ impl Amount {
 
     fn half(power: i32) -> Self {
         Self { power, is_whole: false }
+    }
+
+    /// Whether it is at most ten times as much as a smaller one.
+    pub(crate) fn is_near(self, smaller: Self) -> bool {
+        self.power <= smaller.power + 1
     }
 
     /// As a JSON number that a tolerance may have.

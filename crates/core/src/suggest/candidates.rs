@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::all_folds;
-use crate::relation::{Distance, Relation};
+use crate::relation::{Amount, Distance, Relation};
 use crate::rule::RuleSpec;
 use crate::signature::Signature;
 use crate::verdict::{Kind, Part};
@@ -54,7 +54,7 @@ fn tolerance(relations: &[(Kind, &Relation)]) -> Option<(&'static str, Value)> {
     let is_near = |distance: &Distance| distance.rounded_to.is_some() || distance.rel <= MAX_SHARE;
     let near: Vec<Distance> =
         relations.iter().filter_map(|(_, relation)| relation.distance).filter(is_near).collect();
-    let amount = near.iter().map(|distance| distance.amount()).max()?;
+    let amount = amount(&near)?;
     let (least, most) = (near.iter().map(|one| one.abs).min()?, near.iter().map(|one| one.abs).max()?);
     let share = near.iter().map(|distance| distance.rel).max()?;
     let is_spread = most - least > 1 && share <= MAX_SHARE && near.iter().any(|one| one.rounded_to.is_none());
@@ -62,6 +62,15 @@ fn tolerance(relations: &[(Kind, &Relation)]) -> Option<(&'static str, Value)> {
         "tolerance",
         if is_spread { json!({ "rel": percent(share) }) } else { json!({ "abs": amount.lexeme() }) },
     ))
+}
+
+/// What covers all of these. Where one side rounds, samples that happen to be close to a round number
+/// say less than the place that is rounded to: half a unit of it, unless that is far more.
+fn amount(near: &[Distance]) -> Option<Amount> {
+    let most = near.iter().map(|distance| distance.amount()).max()?;
+    let halves: Option<Vec<Amount>> = near.iter().map(|distance| distance.half_of_place()).collect();
+    let covering = halves.into_iter().flatten().filter(|half| *half >= most).min();
+    Some(covering.filter(|half| half.is_near(most)).unwrap_or(most))
 }
 
 /// A power of ten as percent.

@@ -106,6 +106,9 @@ fn a_tolerance_is_the_least_round_amount_that_covers() {
     };
     assert_eq!(tolerance(&[number("19.94", "19.9")]), r#"{abs: "0.05"}} 1 of 1"#);
     assert_eq!(tolerance(&[number("19.94", "19.9"), number("100.96", "100.91")]), r#"{abs: "0.1"}} 2 of 2"#);
+    // Prices that happen to be near a round one do not say how far the rounding goes; their place does.
+    assert_eq!(tolerance(&[number("19.91", "19.9"), number("4.39", "4.4")]), r#"{abs: "0.05"}} 2 of 2"#);
+    assert_eq!(tolerance(&[number("19.99", "20")]), r#"{abs: "0.01"}} 1 of 1"#);
     let spread = [number("1000000", "1000100"), number("10.5", "10.501")];
     assert_eq!(tolerance(&spread), r#"{rel: "0.01%"}} 2 of 2"#);
     assert!(first(&[number("4711", "12")]).contains("format: int"), "another number is no tolerance");
@@ -120,7 +123,7 @@ fn other_rules_for_other_kinds() {
     assert_eq!(first(&[extra]), r#"- {at: "$.body.note", absent: "null"} 1 of 1"#);
     let objects = array(r#"[{"id":1},{"id":2}]"#, r#"[{"id":2},{"id":1}]"#);
     assert_eq!(
-        suggested(&[objects.clone()])[..2],
+        suggested(std::slice::from_ref(&objects))[..2],
         [r#"- {at: "$.body.tags", key: id} 1 of 1"#, r#"- {at: "$.body.tags", unordered: true} 1 of 1"#]
     );
     assert_eq!(
@@ -167,7 +170,7 @@ fn a_rule_that_contradicts_one_in_force_takes_its_place() {
     let narrow = spec(r#"{at: "$.body.items[*]['price']", tolerance: {abs: "0.01"}}"#);
     let other = spec("{at: $.body.tags, unordered: true}");
     let suggestions = found(&[other.clone(), narrow.clone()]);
-    assert_eq!(suggestions[0].replaces, [narrow.clone()]);
+    assert_eq!(suggestions[0].replaces, std::slice::from_ref(&narrow));
     assert_eq!(suggestions.last().unwrap().replaces, [narrow], "what is ignored needs no other rule");
     assert_eq!(found(&[other])[0].replaces, []);
 }
