@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const MODULES: &[(&str, &[&str])] = &[
     ("tasks", &[]),
     ("config", &[]),
+    ("isolate", &[]),
     ("telemetry", &[]),
     ("upstream", &["config", "tasks"]),
     ("queue", &["telemetry"]),
@@ -27,6 +28,7 @@ const MODULES: &[(&str, &[&str])] = &[
         &[
             "api",
             "config",
+            "isolate",
             "proxy",
             "queue",
             "recorder",
@@ -41,7 +43,7 @@ const MODULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("demo", &["app", "config", "tasks"]),
-    ("cli", &["app", "config", "demo"]),
+    ("cli", &["app", "config", "demo", "isolate"]),
     ("main", &["cli"]),
 ];
 

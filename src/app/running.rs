@@ -6,11 +6,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parallax_core::exchange::Side;
+use parallax_core::isolation::Isolation;
 use tokio::sync::watch;
 
 use super::assemble::{self, Opened};
 use super::{StartError, control, threads};
 use crate::config::Settings;
+use crate::isolate::Children;
 use crate::proxy::{self, Acceptor, Sticky, Worker, WorkerHandle};
 use crate::queue::{self, Queue};
 use crate::recorder::{Flush, Recorder};
@@ -149,13 +151,16 @@ fn start_runners(settings: &Settings, parts: &Parts) -> Result<(Queue, Vec<JoinH
     let limits = &settings.limits;
     let depth = parts.telemetry.queue_depth.clone();
     let (queue, exits) = queue::channel(count, limits.queue_checks, limits.queue_bytes, depth);
+    let isolation: Arc<dyn Isolation> = Arc::new(Children::of_this_program());
     let mut threads = Vec::new();
     for (number, jobs) in exits.into_iter().enumerate() {
         // All runners together ask no more than is allowed.
         let in_flight = max_in_flight / count + usize::from(number < max_in_flight % count);
         let pool_limits = pool_limits(in_flight);
         let recorder = Arc::clone(&parts.recorder);
-        let runner = Runner::new(jobs, &parts.legacy, &parts.candidate, pool_limits, in_flight, recorder);
+        let (legacy, candidate) = (&parts.legacy, &parts.candidate);
+        let isolation = Arc::clone(&isolation);
+        let runner = Runner::new(jobs, legacy, candidate, pool_limits, in_flight, recorder, isolation);
         let work = move || runner.run(CHECKS_MAY_TAKE);
         threads.push(threads::start(&format!("plx-run-{number}"), work).map_err(StartError::Thread)?);
     }

@@ -21,8 +21,8 @@ where
 {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
-        // Two are enough: large comparisons and name look-ups, one at a time each.
-        .max_blocking_threads(2)
+        // Few are enough: large comparisons, bodies that a child process decodes, name look-ups.
+        .max_blocking_threads(4)
         .build()?;
     tasks::spawn_thread(name, move || {
         let result = runtime.block_on(async move { work().await });

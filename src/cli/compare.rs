@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use parallax_core::compare::{Comparison, compare};
+use parallax_core::compare::{Comparison, compare_with};
 use parallax_core::exchange::{Answer, Body};
 use parallax_core::rule::Rules;
 use parallax_core::verdict::{Difference, Differences, Equality, Kind, Outcome, Value, ValueType};
@@ -17,6 +17,7 @@ use serde_json::json;
 use super::output::{Paint, Tone, one_line, print};
 use super::{NOT_MET, WRONG_USAGE};
 use crate::config;
+use crate::isolate::Children;
 
 /// Largest file that is read, in bytes.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -37,7 +38,7 @@ pub(super) struct CompareArgs {
     /// Rules that say what may differ
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// What the bodies are; without it, JSON is recognised and everything else is text or bytes
+    /// What the bodies are; without it, JSON, PDF and images are recognised and everything else is text or bytes
     #[arg(long, value_name = "TYPE")]
     content_type: Option<HeaderValue>,
     /// Print the result as JSON
@@ -49,7 +50,7 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     let rules = args.rules.as_deref().map(config::load_rules).transpose()?.unwrap_or_default();
     let legacy = answer(&args.legacy, args.content_type.as_ref())?;
     let candidate = answer(&args.candidate, args.content_type.as_ref())?;
-    let comparison = compare(&legacy, &candidate, &rules).comparison;
+    let comparison = compare_with(&legacy, &candidate, &rules, &Children::of_this_program()).comparison;
     let text =
         if args.json { as_json(&comparison)? } else { as_text(&comparison, &rules, Paint::for_stdout()) };
     print(&text)?;

@@ -5,6 +5,7 @@ mod client;
 mod compare;
 mod completions;
 mod config;
+mod decode;
 mod demo;
 mod differences;
 mod logging;
@@ -56,6 +57,7 @@ enum Command {
     Stage(stage::StageArgs),
     Rollback(rollback::RollbackArgs),
     Config(config::ConfigArgs),
+    Decode(decode::DecodeArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -78,6 +80,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Stage(args) => stage::run(&args),
         Command::Rollback(args) => rollback::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Decode(args) => decode::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

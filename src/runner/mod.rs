@@ -17,6 +17,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use parallax_core::check::CheckId;
 use parallax_core::exchange::Side;
+use parallax_core::isolation::Isolation;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -44,11 +45,12 @@ pub struct Runner {
 pub(crate) struct Shared {
     pub(crate) sides: Sides,
     pub(crate) recorder: Arc<Recorder>,
+    pub(crate) isolation: Arc<dyn Isolation>,
 }
 
 impl Runner {
     /// A runner for the checks that come out of `jobs`, with at most `max_in_flight` requests to
-    /// each side at a time.
+    /// each side at a time. Foreign formats are decoded by `isolation`.
     #[must_use]
     pub fn new(
         jobs: mpsc::Receiver<Box<Job>>,
@@ -57,8 +59,10 @@ impl Runner {
         limits: PoolLimits,
         max_in_flight: usize,
         recorder: Arc<Recorder>,
+        isolation: Arc<dyn Isolation>,
     ) -> Self {
-        let shared = Arc::new(Shared { sides: Sides::new(legacy, candidate, limits), recorder });
+        let sides = Sides::new(legacy, candidate, limits);
+        let shared = Arc::new(Shared { sides, recorder, isolation });
         Self { jobs, shared, legacy: Lane::new(max_in_flight), candidate: Lane::new(max_in_flight) }
     }
 

@@ -6,7 +6,8 @@ use std::time::Instant;
 use http::header;
 use parallax_core::check::{Check, CheckId};
 use parallax_core::exchange::{Answer, Side};
-use parallax_core::judge::judge;
+use parallax_core::isolation;
+use parallax_core::judge::judge_with;
 use parallax_core::report::Report;
 use parallax_core::signature::Signature;
 use parallax_core::verdict::{Skip, Verdict};
@@ -43,7 +44,9 @@ pub(super) async fn run(shared: &Arc<Shared>, job: Job, id: CheckId) {
     let work = {
         let shared = Arc::clone(shared);
         move || {
-            let judged = judge(check.answered.side, &check.answered.answer, &other, &check.operation.rules);
+            let (side, answered) = (check.answered.side, &check.answered.answer);
+            let isolation = &*shared.isolation;
+            let judged = judge_with(side, answered, &other, &check.operation.rules, isolation);
             record(&shared, &check, other.as_ref().ok(), &judged.verdict);
             judged
         }
@@ -56,13 +59,14 @@ pub(super) async fn run(shared: &Arc<Shared>, job: Job, id: CheckId) {
 }
 
 /// Whether comparing these may take so long that it is done on a thread of its own. A coded body
-/// may be a thousand times larger than it looks.
+/// may be a thousand times larger than it looks, and a foreign format waits for a child process.
 fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
     let weight = |answer: &Answer| {
         let held = answer.body.held_bytes();
         if answer.headers.contains_key(header::CONTENT_ENCODING) { held.saturating_mul(CODED) } else { held }
     };
-    weight(answered) + other.map_or(0, weight) > LARGE
+    let waits = isolation::may_be_needed(answered) || other.is_some_and(isolation::may_be_needed);
+    waits || weight(answered) + other.map_or(0, weight) > LARGE
 }
 
 fn record(shared: &Shared, check: &Check, other: Option<&Answer>, verdict: &Verdict) {

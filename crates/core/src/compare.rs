@@ -4,17 +4,22 @@
 //! and the bodies are too large, the pair is different, not incomparable. The other way round,
 //! nothing that could not be compared to its end ever counts as equal.
 
+mod side;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
+use self::side::Side;
 use crate::diff;
 use crate::document::{Document, NodeId, View};
 use crate::exchange::{self, Answer, Body, Digest};
 use crate::format::{
-    BodyKind, Codings, DecodeError, DigestStream, MAX_DECODED, Opened, declared_kind, decode, open,
+    self, BodyKind, Codings, DecodeError, DigestStream, as_documents, declared_kind, decode, shaped,
+    without_echoes,
 };
 use crate::header;
+use crate::isolation::{Foreign, InProcess, Isolation};
 use crate::path::{Path, Step};
 use crate::rule::{self, Hit, Rules};
 use crate::verdict::{Cause, Difference, Differences, Equality, Kind, Part, Value, ValueType};
@@ -61,13 +66,24 @@ pub struct Compared {
 /// ```
 #[must_use]
 pub fn compare(legacy: &Answer, candidate: &Answer, rules: &Rules) -> Compared {
+    compare_with(legacy, candidate, rules, &InProcess)
+}
+
+/// The same, with foreign formats decoded by `isolation`.
+#[must_use]
+pub fn compare_with(
+    legacy: &Answer,
+    candidate: &Answer,
+    rules: &Rules,
+    isolation: &dyn Isolation,
+) -> Compared {
     let mut masked = vec![0; rules.specs().len()];
     let empty = HeaderMap::new();
     let trailers =
         (legacy.trailers.as_ref().unwrap_or(&empty), candidate.trailers.as_ref().unwrap_or(&empty));
     let status = status(legacy, candidate, rules, &mut masked);
     let headers = header::compare(Part::Header, &legacy.headers, &candidate.headers, rules, &mut masked);
-    let body = Bodies { legacy, candidate, rules }.compare(&mut masked);
+    let body = Bodies { legacy, candidate, rules, isolation }.compare(&mut masked);
     let trailers = header::compare(Part::Trailer, trailers.0, trailers.1, rules, &mut masked);
     let identical = headers.identical && trailers.identical;
 
@@ -138,25 +154,7 @@ struct Bodies<'a> {
     legacy: &'a Answer,
     candidate: &'a Answer,
     rules: &'a Rules,
-}
-
-/// One side's body, opened.
-enum Side {
-    Empty,
-    Json(Box<Document>),
-    Text,
-    Opaque,
-    /// JSON by its type, but not by its content.
-    Broken(usize),
-}
-
-impl Side {
-    fn document(&self) -> Option<&Document> {
-        match self {
-            Self::Json(document) => Some(document),
-            Self::Empty | Self::Text | Self::Opaque | Self::Broken(_) => None,
-        }
-    }
+    isolation: &'a dyn Isolation,
 }
 
 impl Bodies<'_> {
@@ -188,9 +186,12 @@ impl Bodies<'_> {
                 self.legacy.headers.get(CONTENT_ENCODING) == self.candidate.headers.get(CONTENT_ENCODING);
             return Ok(Found::Same { identical });
         }
-        let may_be_json =
-            |answer: &Answer| declared_kind(&answer.headers).is_none_or(|kind| kind == BodyKind::Json);
-        let may_be_equal = may_be_json(self.legacy) && may_be_json(self.candidate);
+        let kinds = (declared_kind(&self.legacy.headers), declared_kind(&self.candidate.headers));
+        let may_be_equal = match kinds {
+            (Some(ours), Some(theirs)) => ours == theirs && ours != BodyKind::Opaque,
+            (Some(kind), None) | (None, Some(kind)) => kind != BodyKind::Opaque,
+            (None, None) => true,
+        };
         if may_be_equal || !self.rules.at_part("body").is_dead() {
             return Err(Cause::TooLarge);
         }
@@ -204,8 +205,9 @@ impl Bodies<'_> {
         if ours == theirs && (same_coding || left == right && left.is_ok()) {
             return Ok(Found::Same { identical: true });
         }
-        let left = left.and_then(|codings| decode(&codings, ours, MAX_DECODED));
-        let right = right.and_then(|codings| decode(&codings, theirs, MAX_DECODED));
+        let most = |coded: &Bytes| self.rules.limits().decoded_from(coded.len());
+        let left = left.and_then(|codings| decode(&codings, ours, most(ours)));
+        let right = right.and_then(|codings| decode(&codings, theirs, most(theirs)));
         match (left, right) {
             (Err(DecodeError::TooLarge), _) | (_, Err(DecodeError::TooLarge)) => Err(Cause::TooLarge),
             (Err(DecodeError::Undecodable), Err(DecodeError::Undecodable)) => Err(Cause::Undecodable),
@@ -219,30 +221,66 @@ impl Bodies<'_> {
 
     /// Compares two bodies whose decoded bytes are not the same.
     fn decoded(&self, left: &Bytes, right: &Bytes, masked: &mut [u32]) -> Result<Found, Cause> {
-        let ours = opened(&self.legacy.headers, left, None)?;
-        let theirs = opened(&self.candidate.headers, right, ours.document())?;
+        let ours = self.side(self.legacy, left, None)?;
+        let theirs = self.side(self.candidate, right, ours.json())?;
         let difference = match (&ours, &theirs) {
-            (Side::Json(ours), Side::Json(theirs)) => return self.documents(ours, theirs, masked),
-            (Side::Broken(_), Side::Broken(_)) => return Err(Cause::Undecodable),
-            (Side::Empty, _) => at_body(Kind::Extra, None, Some(shown(&theirs, right))),
-            (_, Side::Empty) => at_body(Kind::Missing, Some(shown(&ours, left)), None),
-            (Side::Broken(offset), Side::Json(_)) => {
-                syntax("legacy", *offset, shown(&ours, left), shown(&theirs, right))
+            (Side::Tree(kind, ours), Side::Tree(other, theirs)) if kind == other => {
+                return if kind.is_markup() {
+                    self.markup(ours, theirs, masked)
+                } else {
+                    self.documents(ours, theirs, masked).map(|found| explained(*kind, found))
+                };
             }
-            (Side::Json(_), Side::Broken(offset)) => {
-                syntax("the candidate", *offset, shown(&ours, left), shown(&theirs, right))
+            (Side::Text(ours), Side::Text(theirs)) => return self.texts(ours, theirs, masked),
+            (Side::Broken(..), Side::Broken(..)) => return Err(Cause::Undecodable),
+            (Side::Empty, _) => at_body(Kind::Extra, None, Some(theirs.value(right))),
+            (_, Side::Empty) => at_body(Kind::Missing, Some(ours.value(left)), None),
+            (Side::Broken(kind, offset), _) => {
+                let explanation = side::broken("legacy", *kind, *offset);
+                unlike(Kind::Syntax, ours.value(left), theirs.value(right), explanation)
             }
-            (Side::Text, Side::Text) => {
-                let (legacy, candidate) = (shown(&ours, left), shown(&theirs, right));
-                let whole = left.len().max(right.len()) <= Value::MAX_TEXT;
-                let explanation =
-                    if whole { diff::explain_texts(&legacy.text, &candidate.text) } else { None };
-                Difference { explanation, ..at_body(Kind::Value, Some(legacy), Some(candidate)) }
+            (_, Side::Broken(kind, offset)) => {
+                let explanation = side::broken("the candidate", *kind, *offset);
+                unlike(Kind::Syntax, ours.value(left), theirs.value(right), explanation)
             }
             (Side::Opaque, Side::Opaque) => unlike_bytes(left.len() as u64, right.len() as u64),
-            _ => at_body(Kind::Type, Some(shown(&ours, left)), Some(shown(&theirs, right))),
+            (Side::Tree(..) | Side::Text(_) | Side::Opaque, _) => {
+                let explanation = format!("{} instead of {}", theirs.called(), ours.called());
+                unlike(Kind::Type, ours.whole(left), theirs.whole(right), explanation)
+            }
         };
         Ok(one(difference))
+    }
+
+    fn side(&self, answer: &Answer, decoded: &Bytes, other: Option<&Document>) -> Result<Side, Cause> {
+        Side::open(&answer.headers, decoded, other, self.rules.limits().nodes, self.isolation)
+    }
+
+    /// Compares two documents of markup, which are shaped alike first.
+    fn markup(&self, ours: &Document, theirs: &Document, masked: &mut [u32]) -> Result<Found, Cause> {
+        let (ours, theirs) = shaped(ours, theirs, self.rules.limits().nodes).map_err(|_| Cause::Budget)?;
+        let mut found = self.documents(&ours, &theirs, masked)?;
+        if let Found::Different(differences) = &mut found {
+            without_echoes(differences);
+            if differences.kept.is_empty() && differences.more == 0 {
+                return Ok(Found::Same { identical: false });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Compares two texts: by line where there are several.
+    fn texts(&self, ours: &str, theirs: &str, masked: &mut [u32]) -> Result<Found, Cause> {
+        let (left, right) =
+            as_documents(ours, theirs, self.rules.limits().nodes).map_err(|_| Cause::Budget)?;
+        let found = self.documents(&left, &right, masked)?;
+        match side::line_ends(ours, theirs) {
+            Some(explanation) if matches!(found, Found::Different(_)) => {
+                let (ours, theirs) = (side::text_value(ours), side::text_value(theirs));
+                Ok(one(unlike(Kind::Value, ours, theirs, explanation)))
+            }
+            _ => Ok(found),
+        }
     }
 
     fn documents(&self, ours: &Document, theirs: &Document, masked: &mut [u32]) -> Result<Found, Cause> {
@@ -328,31 +366,14 @@ fn digest(answer: &Answer, bytes: &Bytes) -> Digest {
     stream.finish()
 }
 
-fn opened(headers: &HeaderMap, decoded: &Bytes, other: Option<&Document>) -> Result<Side, Cause> {
-    use crate::document::ReadError;
-    if decoded.is_empty() {
-        return Ok(Side::Empty);
-    }
-    match open(headers, decoded, other) {
-        Ok(Opened::Document(document)) => Ok(Side::Json(document)),
-        Ok(Opened::Text) => Ok(Side::Text),
-        Ok(Opened::Opaque) => Ok(Side::Opaque),
-        Err(ReadError::Syntax { offset }) => Ok(Side::Broken(offset)),
-        Err(ReadError::Depth { .. } | ReadError::Nodes { .. }) => Err(Cause::Budget),
-    }
-}
-
-/// A whole body as the value of a difference.
-fn shown(side: &Side, decoded: &Bytes) -> Value {
-    match side {
-        Side::Json(document) => document.value(document.root()),
-        Side::Text => {
-            let longest = decoded.len().min(Value::MAX_TEXT);
-            let text = String::from_utf8_lossy(&decoded[..longest]);
-            Value { kind: ValueType::String, text: crate::document::clip(&text, Value::MAX_TEXT).to_owned() }
+/// What two trees differ in, without what another difference explains.
+fn explained(kind: BodyKind, found: Found) -> Found {
+    match (kind, found) {
+        (BodyKind::Foreign(Foreign::Pdf), Found::Different(mut differences)) => {
+            format::pdf::explain(&mut differences);
+            Found::Different(differences)
         }
-        // What is no JSON cannot be redacted by path, so its text is not shown either.
-        Side::Opaque | Side::Empty | Side::Broken(_) => bytes_value(decoded.len()),
+        (_, found) => found,
     }
 }
 
@@ -366,9 +387,9 @@ fn unlike_bytes(ours: u64, theirs: u64) -> Difference {
     at_body(kind, value(ours), value(theirs))
 }
 
-fn syntax(side: &str, offset: usize, legacy: Value, candidate: Value) -> Difference {
-    let explanation = Some(format!("{side} sent no JSON from byte {offset} on").into());
-    Difference { explanation, ..at_body(Kind::Syntax, Some(legacy), Some(candidate)) }
+fn unlike(kind: Kind, legacy: Value, candidate: Value, explanation: impl Into<String>) -> Difference {
+    let explanation = Some(explanation.into().into());
+    Difference { explanation, ..at_body(kind, Some(legacy), Some(candidate)) }
 }
 
 fn at_body(kind: Kind, legacy: Option<Value>, candidate: Option<Value>) -> Difference {

@@ -1,7 +1,8 @@
 //! The article's three counters, decided: what a pair of answers says about the candidate.
 
-use crate::compare::{Compared, Comparison, compare};
+use crate::compare::{Compared, Comparison, compare_with};
 use crate::exchange::{Answer, Side};
+use crate::isolation::{InProcess, Isolation};
 use crate::rule::Rules;
 use crate::verdict::{Cause, Outcome, Verdict};
 
@@ -24,6 +25,18 @@ pub struct Judged {
 /// - No complete answer from the other side, or nothing that can be compared: failed.
 #[must_use]
 pub fn judge(answering: Side, answered: &Answer, other: &Result<Answer, Cause>, rules: &Rules) -> Judged {
+    judge_with(answering, answered, other, rules, &InProcess)
+}
+
+/// The same, with foreign formats decoded by `isolation`.
+#[must_use]
+pub fn judge_with(
+    answering: Side,
+    answered: &Answer,
+    other: &Result<Answer, Cause>,
+    rules: &Rules,
+    isolation: &dyn Isolation,
+) -> Judged {
     let other = match other {
         Ok(other) => other,
         Err(cause) => return Judged { verdict: Verdict::Failed(*cause), masked: Vec::new() },
@@ -33,7 +46,7 @@ pub fn judge(answering: Side, answered: &Answer, other: &Result<Answer, Cause>, 
         Side::Candidate => (other, answered),
     };
     let faults = (is_fault(legacy), is_fault(candidate));
-    let Compared { comparison, masked } = compare(legacy, candidate, rules);
+    let Compared { comparison, masked } = compare_with(legacy, candidate, rules, isolation);
     let verdict = match comparison {
         Comparison::Different(differences) => Verdict::Unmatched(differences),
         // Only a rule that ignores the status leads here; a fault on one side is none less, also

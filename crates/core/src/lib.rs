@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod explanations;
 pub mod format;
 mod header;
+pub mod isolation;
 pub mod judge;
 mod label;
 pub mod operation;

@@ -1,6 +1,8 @@
 //! Every folder of `tests/compare` is a pair: `legacy` and `candidate` (a JSON body, or an answer that
-//! begins with `HTTP/1.1`), `rules.yaml` where there are rules, and what is expected in the form of
-//! `parallax compare --json`.
+//! begins with `HTTP/1.1`, its trailer fields in `legacy.trailers` and `candidate.trailers`), `rules.yaml`
+//! where there are rules, and what is expected in the form of `parallax compare --json`.
+//! `PARALLAX_UPDATE_PAIRS=1` writes down what is found instead, to be read in the diff before it is
+//! committed.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -27,12 +29,15 @@ fn answer(folder: &Path, side: &str) -> Answer {
     let head = std::str::from_utf8(&bytes[..end]).unwrap();
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap()[9..].parse().unwrap();
-    let field = |line: &str| -> (HeaderName, HeaderValue) {
-        let (name, value) = line.split_once(": ").unwrap();
-        (name.parse().unwrap(), value.parse().unwrap())
-    };
     let body = Bytes::copy_from_slice(&bytes[end + 4..]);
-    Answer { status, headers: lines.map(field).collect(), body: Body::Whole(body), trailers: None }
+    let trailers = fs::read_to_string(folder.join(format!("{side}.trailers"))).ok();
+    let trailers = trailers.map(|text| text.lines().map(field).collect());
+    Answer { status, headers: lines.map(field).collect(), body: Body::Whole(body), trailers }
+}
+
+fn field(line: &str) -> (HeaderName, HeaderValue) {
+    let (name, value) = line.split_once(": ").unwrap();
+    (name.parse().unwrap(), value.parse().unwrap())
 }
 
 fn rules(folder: &Path) -> Rules {
@@ -75,7 +80,9 @@ fn every_pair_compares_as_expected() {
             serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
         let (legacy, candidate) = (answer(folder, "legacy"), answer(folder, "candidate"));
         let found = shown(&compare(&legacy, &candidate, &rules(folder)).comparison);
-        if found != expected {
+        if found != expected && std::env::var_os("PARALLAX_UPDATE_PAIRS").is_some() {
+            fs::write(folder.join("expected.json"), format!("{found:#}\n")).unwrap();
+        } else if found != expected {
             writeln!(wrong, "{}\nexpected {expected:#}\nfound {found:#}\n", folder.display()).unwrap();
         }
     }

@@ -93,6 +93,18 @@ fn a_masked_report_has_shapes_and_no_values() {
         ("text/plain", "SecretLine\nSecretLine 2", "SecretLine\nSecretLine 3"),
         ("application/octet-stream", "SecretBytes 1", "SecretBytes 2"),
         ("application/json", "{\"a\": \"SecretBroken", "{\"a\": \"SecretWhole\"}"),
+        ("application/x-ndjson", "{\"a\": \"SecretOne\"}\n", "{\"a\": \"SecretTwo\"}\n"),
+        ("text/event-stream", "data: SecretOne\n\n", "data: {\"a\": \"SecretTwo\"}\n\n"),
+        ("application/xml", "<a k='SecretKey'>SecretOne</a>", "<a k='SecretKey'>SecretTwo</a>"),
+        ("application/xml", "<a>SecretOne</a>", "<!DOCTYPE a><a>SecretTwo</a>"),
+        ("text/html", "<p id=SecretId>SecretOne", "<p id=SecretId>SecretTwo"),
+        ("application/x-www-form-urlencoded", "a=SecretOne", "a=SecretTwo&b=SecretB"),
+        ("text/csv", "a,b\nSecretOne,1\n", "a,b\nSecretTwo,1\n"),
+        (
+            "multipart/form-data; boundary=b",
+            "--b\r\nContent-Disposition: form-data; name=a; filename=SecretFile\r\n\r\nSecretOne\r\n--b--",
+            "--b\r\nContent-Disposition: form-data; name=a; filename=SecretFile\r\n\r\nSecretTwo\r\n--b--",
+        ),
     ] {
         let report = report(Redaction::default(), content_type, legacy, candidate);
         for secret in ["Secret", "ann@", "4711", "Bearer"] {
@@ -226,7 +238,12 @@ fn what_came_instead_of_a_tree_with_hidden_parts_is_hidden() {
     for path in ["$.body..email", "$.body.customer.email"] {
         for (content_type, legacy, candidate) in [
             ("text/plain", "SecretLine 1", "SecretLine 2"),
-            ("application/x-ndjson", "{\"email\": \"SecretA\"}\n{}", "{\"email\": \"SecretB\"}\n{}"),
+            ("text/plain", "SecretLine 1\nSecretLine", "SecretLine 2\nSecretLine"),
+            (
+                "application/xml",
+                "<customer><email>SecretA</email></customer>",
+                "<customer><email>SecretB</email></customer>",
+            ),
             (json, tree, r#"{"customer": "SecretText"}"#),
             (json, r#""SecretRoot""#, tree),
             (json, r#"{"customer": ["Secret 1"]}"#, r#"{"customer": "SecretText"}"#),
@@ -246,6 +263,37 @@ fn what_came_instead_of_a_tree_with_hidden_parts_is_hidden() {
     let redaction = Redaction::new(Samples::Plain, vec![], &["$.body.customer.email".to_owned()]).unwrap();
     let report = report(redaction, json, r#"{"customer": "SecretOne"}"#, r#"{"customer": "SecretTwo"}"#);
     assert!(!report.contains("SecretOne") && !report.contains("SecretTwo"), "{report}");
+}
+
+#[test]
+fn trees_of_other_formats_are_redacted_by_path() {
+    let redaction = || Redaction::new(Samples::Plain, vec![], &["$.body..email".to_owned()]).unwrap();
+    for (content_type, legacy, candidate) in [
+        ("application/x-ndjson", "{\"email\": \"SecretA\"}\n{}", "{\"email\": \"SecretB\"}\n{}"),
+        ("text/csv", "email,name\nSecretA,x\n", "email,name\nSecretB,x\n"),
+        ("application/x-www-form-urlencoded", "email=SecretA", "email=SecretB"),
+        (
+            "application/xml",
+            "<c><a/><email k='SecretK'>SecretA</email></c>",
+            "<c><a/><email>SecretB</email></c>",
+        ),
+        ("text/event-stream", "data: {\"email\": \"SecretA\"}\n\n", "data: {\"email\": \"SecretB\"}\n\n"),
+    ] {
+        let report = report(redaction(), content_type, legacy, candidate);
+        for hidden in ["SecretA", "SecretB", "SecretK"] {
+            assert!(!report.contains(hidden), "{content_type}: {hidden} in {report}");
+        }
+        assert!(report.contains("[redacted]"), "{report}");
+    }
+}
+
+#[test]
+fn lines_that_differ_are_marked() {
+    let report = report(Redaction::default(), "text/plain", "one\ntwo\nthree", "one\n2wo\nthree");
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let lines = report["sample"]["legacy"]["body"].as_array().unwrap();
+    let marks: Vec<_> = lines.iter().map(|line| line["differs"].as_bool().unwrap()).collect();
+    assert_eq!(marks, [false, true, false]);
 }
 
 #[test]

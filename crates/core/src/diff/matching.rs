@@ -3,6 +3,106 @@
 //! without any. Hopcroft and Karp's maximum matching finds the most pairs; nothing recurses, and the
 //! edges are asked for one by one, so that whoever answers can end it.
 
+use super::{Diff, Element, OverBudget, Which};
+use crate::document::NodeId;
+
+/// What one edge of a group costs, beside the comparison itself: it is kept until the end.
+const EDGE_STEPS: usize = 16;
+
+/// Elements that belong together, and what has no partner.
+#[derive(Debug, Default)]
+pub(super) struct Matching {
+    pub(super) pairs: Vec<(Element, Element)>,
+    pub(super) left: Vec<Element>,
+    pub(super) right: Vec<Element>,
+}
+
+impl Diff<'_, '_> {
+    /// Pairs elements of one hash with what is [`same`](Diff::same), as many as can be.
+    ///
+    /// # Errors
+    /// [`OverBudget`] when the group is too large to be paired exactly.
+    pub(super) fn match_group(
+        &mut self,
+        left: &[Element],
+        right: &[Element],
+    ) -> Result<Matching, OverBudget> {
+        let start = self.start();
+        if let Some(matching) = self.matched_in_order(left, right)? {
+            return Ok(matching);
+        }
+        self.forget(start);
+        let (left, right) = (self.sorted(Which::Legacy, left), self.sorted(Which::Candidate, right));
+        if let Some(matching) = self.matched_in_order(&left, &right)? {
+            return Ok(matching);
+        }
+        self.forget(start);
+        let found = self.maximum(&left, &right)?;
+        self.forget(start);
+        let pairs: Vec<_> = found.iter().map(|&(ours, theirs)| (left[ours], right[theirs])).collect();
+        for &((_, ours), (_, theirs)) in &pairs {
+            // Once more, so that what the rules mask is counted for these pairs alone.
+            self.same(ours, theirs)?;
+        }
+        let mut taken = (vec![false; left.len()], vec![false; right.len()]);
+        for &(ours, theirs) in &found {
+            (taken.0[ours], taken.1[theirs]) = (true, true);
+        }
+        Ok(Matching { pairs, left: without(&left, &taken.0), right: without(&right, &taken.1) })
+    }
+
+    /// The first with the first and so on, if they are all the same: no matching has more pairs.
+    fn matched_in_order(
+        &mut self,
+        left: &[Element],
+        right: &[Element],
+    ) -> Result<Option<Matching>, OverBudget> {
+        let both = left.len().min(right.len());
+        for (&(_, ours), &(_, theirs)) in left.iter().zip(right) {
+            if !self.same(ours, theirs)? {
+                return Ok(None);
+            }
+        }
+        let pairs = left.iter().copied().zip(right.iter().copied()).collect();
+        Ok(Some(Matching { pairs, left: left[both..].to_vec(), right: right[both..].to_vec() }))
+    }
+
+    /// The most pairs, whichever side is called the left one.
+    fn maximum(&mut self, left: &[Element], right: &[Element]) -> Result<Vec<(usize, usize)>, OverBudget> {
+        let texts = |side: Which, elements: &[Element]| -> Vec<Vec<u8>> {
+            elements.iter().map(|&(_, node)| self.sort_key(side, node)).collect()
+        };
+        let mirrored = texts(Which::Candidate, right) < texts(Which::Legacy, left);
+        let (rows, columns) = if mirrored { (right, left) } else { (left, right) };
+        let mut found = maximum_matching(rows.len(), columns.len(), |row, column| {
+            self.spend(EDGE_STEPS)?;
+            let (ours, theirs) =
+                if mirrored { (columns[column].1, rows[row].1) } else { (rows[row].1, columns[column].1) };
+            self.same(ours, theirs)
+        })?;
+        if mirrored {
+            found = found.into_iter().map(|(row, column)| (column, row)).collect();
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    fn sorted(&self, side: Which, elements: &[Element]) -> Vec<Element> {
+        let (mut sorted, view) = (elements.to_vec(), self.view(side));
+        sorted.sort_by(|one, other| view.tolerant_order(one.1, other.1).then(one.0.cmp(&other.0)));
+        sorted
+    }
+
+    /// By what a group is brought into an order in which neighbours are likely to be the same.
+    fn sort_key(&self, side: Which, node: NodeId) -> Vec<u8> {
+        super::likeness::telling(self.view(side), node)
+    }
+}
+
+fn without(elements: &[Element], taken: &[bool]) -> Vec<Element> {
+    elements.iter().zip(taken).filter(|&(_, taken)| !taken).map(|(element, _)| *element).collect()
+}
+
 /// As many pairs of a left and a right one as there can be with an edge between them, each in one
 /// pair at most; in the order of the left. Every edge is asked for once.
 ///

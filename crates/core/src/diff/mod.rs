@@ -3,9 +3,12 @@
 //! A worklist instead of recursion; hashes pair what belongs together and the exact walk of
 //! `same.rs` confirms it, so that no difference is ever lost to a collision. All work is counted in
 //! steps and ends at a limit, so the result is the same every run and no body can blow it up. Objects,
-//! ordered and unordered arrays have a file each.
+//! ordered, unordered and keyed arrays have a file each.
 
+mod align;
 mod explain;
+mod keyed;
+mod likeness;
 mod matching;
 mod object;
 mod ordered;
@@ -15,8 +18,10 @@ mod unordered;
 
 pub(crate) use explain::explain_texts;
 
+use self::unordered::Pairing;
 use crate::document::{NodeId, NodeKind, Sameness, View};
 use crate::path::{Path, Step};
+use crate::rule::Action;
 use crate::verdict::{Difference, Differences, Kind, Part};
 
 /// More work than the limit.
@@ -42,6 +47,9 @@ pub(crate) struct Diff<'v, 'd> {
 }
 
 type PlaceId = u32;
+
+/// An element with its index in the source.
+type Element = (usize, NodeId);
 
 /// A place on the way from the root: its parent and the last step.
 struct Place {
@@ -96,20 +104,34 @@ pub(crate) fn diff(
         found: Differences::default(),
     };
     diff.consider(legacy.document.root(), candidate.document.root(), 0, PlaceStep::Body)?;
-    while let Some(work) = diff.work.pop() {
-        match work {
-            Work::Pair(left, right, place) => diff.pair(left, right, place)?,
-            Work::Missing(node, place) => diff.report(Kind::Missing, Some(node), None, place),
-            Work::Extra(node, place) => diff.report(Kind::Extra, None, Some(node), place),
-            Work::Unlike(kind, left, right, place) => diff.report(kind, Some(left), Some(right), place),
-        }
-    }
+    diff.work_off()?;
     diff.check_references();
     diff.count_masked();
     Ok(diff.found)
 }
 
+impl<'v, 'd> Diff<'v, 'd> {
+    fn view(&self, side: Which) -> &'v View<'d> {
+        match side {
+            Which::Legacy => self.legacy,
+            Which::Candidate => self.candidate,
+        }
+    }
+}
+
 impl Diff<'_, '_> {
+    fn work_off(&mut self) -> Result<(), OverBudget> {
+        while let Some(work) = self.work.pop() {
+            match work {
+                Work::Pair(left, right, place) => self.pair(left, right, place)?,
+                Work::Missing(node, place) => self.report(Kind::Missing, Some(node), None, place),
+                Work::Extra(node, place) => self.report(Kind::Extra, None, Some(node), place),
+                Work::Unlike(kind, left, right, place) => self.report(kind, Some(left), Some(right), place),
+            }
+        }
+        Ok(())
+    }
+
     /// Looks closer at a pair whose content is not the same.
     fn pair(&mut self, left: NodeId, right: NodeId, place: PlaceId) -> Result<(), OverBudget> {
         self.spend(1)?;
@@ -117,10 +139,7 @@ impl Diff<'_, '_> {
         let first = self.work.len();
         match (ours.kind(left), theirs.kind(right)) {
             (NodeKind::Object, NodeKind::Object) => self.objects(left, right, place)?,
-            (NodeKind::Array, NodeKind::Array) => match self.order_rule(left, right) {
-                Some(rule) => self.unordered(left, right, place, rule)?,
-                None => self.ordered(left, right, place)?,
-            },
+            (NodeKind::Array, NodeKind::Array) => self.arrays(left, right, place)?,
             _ if ours.value_type(left) != theirs.value_type(right) => {
                 self.report(Kind::Type, Some(left), Some(right), place);
             }
@@ -133,6 +152,14 @@ impl Diff<'_, '_> {
         // The worklist is a stack; what comes first in the document is to be said first.
         self.work[first..].reverse();
         Ok(())
+    }
+
+    fn arrays(&mut self, left: NodeId, right: NodeId, place: PlaceId) -> Result<(), OverBudget> {
+        let Some(rule) = self.order_rule(left, right) else { return self.ordered(left, right, place) };
+        match self.legacy.rules.action(rule) {
+            Action::Key(key) => self.keyed(left, right, place, rule, key),
+            _ => self.unordered(left, right, place, rule),
+        }
     }
 
     fn order_rule(&self, left: NodeId, right: NodeId) -> Option<usize> {
@@ -165,6 +192,36 @@ impl Diff<'_, '_> {
         Ok(())
     }
 
+    /// Puts what became of an array's elements on the worklist, in the order of their indices.
+    fn tell(&mut self, pairing: Pairing, place: PlaceId) -> Result<(), OverBudget> {
+        let Pairing { mut pairs, missing, extra } = pairing;
+        pairs.sort_unstable();
+        let first = self.work.len();
+        for ((index, left), (_, right)) in pairs {
+            self.consider(left, right, place, PlaceStep::Index(index))?;
+        }
+        for (index, node) in missing {
+            let place = self.place(place, PlaceStep::Index(index));
+            self.work.push(Work::Missing(node, place));
+        }
+        for (index, node) in extra {
+            let place = self.place(place, PlaceStep::Index(index));
+            self.work.push(Work::Extra(node, place));
+        }
+        let places = &self.places;
+        let index = |work: &Work| match *work {
+            Work::Pair(_, _, at) | Work::Missing(_, at) | Work::Extra(_, at) | Work::Unlike(_, _, _, at) => {
+                match places[at as usize].step {
+                    PlaceStep::Index(index) => index,
+                    PlaceStep::Body | PlaceStep::Name { .. } => 0,
+                }
+            }
+        };
+        // Stable: at one index the pair comes first, then what is missing, then what is extra.
+        self.work[first..].sort_by_key(index);
+        Ok(())
+    }
+
     fn place(&mut self, parent: PlaceId, step: PlaceStep) -> PlaceId {
         self.places.push(Place { parent, step });
         (self.places.len() - 1) as PlaceId
@@ -182,10 +239,7 @@ impl Diff<'_, '_> {
         }
         let legacy = left.map(|node| self.legacy.document.value(node));
         let candidate = right.map(|node| self.candidate.document.value(node));
-        let explanation = match (kind, &legacy, &candidate) {
-            (Kind::Type | Kind::Value, Some(legacy), Some(candidate)) => explain::explain(legacy, candidate),
-            _ => None,
-        };
+        let explanation = explain::explain(kind, legacy.as_ref(), candidate.as_ref());
         let path = self.path(place);
         self.keep(Difference { part: Part::Body, path, kind, legacy, candidate, explanation });
     }

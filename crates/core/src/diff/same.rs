@@ -13,7 +13,7 @@ type Pair = (NodeId, NodeId);
 
 /// Values that the rules took for the same on the way, by how many each list was before.
 #[derive(Clone, Copy)]
-struct Start {
+pub(super) struct Start {
     by_rules: usize,
     references: usize,
 }
@@ -104,12 +104,13 @@ impl Diff<'_, '_> {
         left.len() == right.len() && matches!(left.first(), Some(b'{' | b'[')) && left == right
     }
 
-    fn start(&self) -> Start {
+    /// Where what is noted from here on begins.
+    pub(super) fn start(&self) -> Start {
         Start { by_rules: self.by_rules.len(), references: self.references.len() }
     }
 
     /// Takes back what was noted since: it belongs to pairs that are none.
-    fn forget(&mut self, start: Start) {
+    pub(super) fn forget(&mut self, start: Start) {
         self.by_rules.truncate(start.by_rules);
         self.references.truncate(start.references);
     }

@@ -205,25 +205,21 @@ impl<'d> View<'d> {
         crate::rule::instant(text).map(|instant| instant.nanoseconds)
     }
 
-    /// The hash of the fields by which an array's elements belong together; nothing when the element
-    /// lacks one.
-    pub(crate) fn key_of(&self, element: NodeId, key: &Key) -> Option<u64> {
-        key.ways().iter().try_fold(0, |hash, way| {
-            let field = way.iter().try_fold(element, |at, name| {
+    /// The fields by which an array's element is told from the others; nothing when it lacks one. The
+    /// last of a repeated name counts, as in most readers.
+    pub(crate) fn key_fields(&self, element: NodeId, key: &Key) -> Option<Vec<NodeId>> {
+        let field = |way: &Vec<Box<str>>| {
+            way.iter().try_fold(element, |at, name| {
                 let named = |&(own, _): &(NodeId, NodeId)| *self.document.content(own) == *name.as_bytes();
-                self.document.members(at).find(named).map(|(_, value)| value)
-            })?;
-            Some(mix(hash, self.hash_of(field)))
-        })
+                self.members(at).filter(named).last().map(|(_, value)| value)
+            })
+        };
+        key.ways().iter().map(field).collect()
     }
 
-    /// The rule and key by which an array's elements belong together.
-    pub(crate) fn key(&self, node: NodeId) -> Option<(usize, &Key)> {
-        let rule = self.order_rule(node)?;
-        match self.rules.action(rule) {
-            Action::Key(key) => Some((rule, key)),
-            _ => None,
-        }
+    /// One hash for several subtrees in order.
+    pub(crate) fn hash_together(&self, nodes: &[NodeId]) -> u64 {
+        nodes.iter().fold(0, |hash, &node| mix(hash, self.hash_of(node)))
     }
 
     /// Whether two subtrees are spelt alike, and the rules say the same of both.

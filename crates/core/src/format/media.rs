@@ -1,7 +1,10 @@
 //! Media types (RFC 9110 section 8.3), by meaning: type, subtype and parameter names know no case,
 //! the order of parameters and the spacing say nothing.
 
+use std::fmt;
+
 use crate::header::{text_of, trimmed, unquote};
+use crate::isolation::Foreign;
 
 /// A media type with its parameters, folded so that equal meanings are equal values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,16 +19,67 @@ pub(crate) struct MediaType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyKind {
     Json,
+    /// A JSON text a line.
+    JsonLines,
+    /// A JSON text behind each record separator.
+    JsonSequence,
+    Events,
+    Xml,
+    Html,
+    Form,
+    Multipart,
+    Csv,
     Text,
+    /// PDF or an image: decoded in isolation.
+    Foreign(Foreign),
     Opaque,
 }
 
-/// Text by another name.
-const TEXTS: [&str; 4] = [
-    "application/xml",
-    "application/javascript",
-    "application/x-www-form-urlencoded",
-    "application/x-ndjson",
+/// Types that are known by their whole name.
+const KINDS: [(&str, BodyKind); 27] = [
+    ("application/csv", BodyKind::Csv),
+    ("application/javascript", BodyKind::Text),
+    ("application/json", BodyKind::Json),
+    ("application/json-lines", BodyKind::JsonLines),
+    ("application/json-seq", BodyKind::JsonSequence),
+    ("application/jsonl", BodyKind::JsonLines),
+    ("application/jsonlines", BodyKind::JsonLines),
+    ("application/ndjson", BodyKind::JsonLines),
+    ("application/pdf", BodyKind::Foreign(Foreign::Pdf)),
+    ("application/toml", BodyKind::Text),
+    ("application/x-javascript", BodyKind::Text),
+    ("application/x-jsonlines", BodyKind::JsonLines),
+    ("application/x-ndjson", BodyKind::JsonLines),
+    ("application/x-pdf", BodyKind::Foreign(Foreign::Pdf)),
+    ("application/x-www-form-urlencoded", BodyKind::Form),
+    ("application/x-yaml", BodyKind::Text),
+    ("application/xhtml+xml", BodyKind::Html),
+    ("application/xml", BodyKind::Xml),
+    ("application/xml-dtd", BodyKind::Text),
+    ("application/yaml", BodyKind::Text),
+    ("text/csv", BodyKind::Csv),
+    ("text/event-stream", BodyKind::Events),
+    ("text/html", BodyKind::Html),
+    ("text/json", BodyKind::Json),
+    ("text/jsonl", BodyKind::JsonLines),
+    ("text/tab-separated-values", BodyKind::Csv),
+    ("text/xml", BodyKind::Xml),
+];
+
+/// Families of types, by the end of the name.
+const SUFFIXES: [(&str, BodyKind); 3] =
+    [("+json", BodyKind::Json), ("+json-seq", BodyKind::JsonSequence), ("+xml", BodyKind::Xml)];
+/// Images that are compared by their pixels, by each name that is seen.
+const IMAGES: [&str; 9] = [
+    "image/png",
+    "image/x-png",
+    "image/jpeg",
+    "image/jpg",
+    "image/pjpeg",
+    "image/gif",
+    "image/webp",
+    "image/bmp",
+    "image/x-ms-bmp",
 ];
 
 impl MediaType {
@@ -38,32 +92,82 @@ impl MediaType {
         if is_json(&essence) {
             parameters.retain(|(name, value)| name != "charset" || value.as_deref() != Some("utf-8"));
         }
+        // How the parts are kept apart says nothing of them.
+        if essence.starts_with("multipart/") {
+            parameters.retain(|(name, _)| name != "boundary");
+        }
         parameters.sort();
         Self { essence, parameters }
+    }
+}
+
+/// A media type as it is written, folded.
+impl fmt::Display for MediaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.essence)?;
+        self.parameters.iter().try_for_each(|(name, value)| match value {
+            Some(value) => write!(f, "; {name}={value}"),
+            None => write!(f, "; {name}"),
+        })
     }
 }
 
 impl BodyKind {
     /// How a body of this content type is compared.
     pub(crate) fn of(content_type: &[u8]) -> Self {
-        let end = content_type.iter().position(|&byte| byte == b';').unwrap_or(content_type.len());
-        let essence = content_type[..end].trim_ascii();
-        let is = |word: &&str| essence.eq_ignore_ascii_case(word.as_bytes());
-        let starts = |word: &str| {
-            essence.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
-        };
-        let ends = |word: &str| {
-            let from = essence.len().checked_sub(word.len());
-            from.is_some_and(|from| essence[from..].eq_ignore_ascii_case(word.as_bytes()))
-        };
-        if ["application/json", "text/json"].iter().any(is) || ends("+json") {
-            Self::Json
-        } else if starts("text/") || ends("+xml") || TEXTS.iter().any(is) {
-            Self::Text
-        } else {
-            Self::Opaque
+        let essence = essence_of(content_type);
+        if let Ok(at) = KINDS.binary_search_by_key(&essence.as_str(), |&(name, _)| name) {
+            return KINDS[at].1;
+        }
+        if IMAGES.contains(&essence.as_str()) {
+            return Self::Foreign(Foreign::Image);
+        }
+        if let Some(&(_, kind)) = SUFFIXES.iter().find(|(end, _)| essence.ends_with(end)) {
+            return kind;
+        }
+        match essence.split_once('/') {
+            Some(("text", _)) => Self::Text,
+            Some(("multipart", _)) => Self::Multipart,
+            Some(_) | None => Self::Opaque,
         }
     }
+
+    /// Whether a body of this kind is first read into the neutral form of markup.
+    pub(crate) fn is_markup(self) -> bool {
+        matches!(self, Self::Xml | Self::Html)
+    }
+
+    /// What a body of this kind is called in an explanation.
+    pub(crate) fn called(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::JsonLines => "JSON lines",
+            Self::JsonSequence => "a JSON text sequence",
+            Self::Events => "an event stream",
+            Self::Xml => "XML",
+            Self::Html => "HTML",
+            Self::Form => "form fields",
+            Self::Multipart => "multipart",
+            Self::Csv => "a table",
+            Self::Text => "text",
+            Self::Foreign(Foreign::Pdf) => "a PDF",
+            Self::Foreign(Foreign::Image) => "an image",
+            Self::Opaque => "bytes",
+        }
+    }
+}
+
+/// `type/subtype` in lower case.
+pub(super) fn essence_of(content_type: &[u8]) -> String {
+    let end = content_type.iter().position(|&byte| byte == b';').unwrap_or(content_type.len());
+    text_of(content_type[..end].trim_ascii()).to_ascii_lowercase()
+}
+
+/// The value of a parameter.
+pub(super) fn parameter_of(content_type: &[u8], name: &str) -> Option<String> {
+    let text = text_of(content_type);
+    let mut pieces = crate::header::split_outside_quotes(&text, ';').skip(1).map(trimmed).map(parameter);
+    pieces.find(|(known, _)| known == name).and_then(|(_, value)| value)
 }
 
 /// JSON is UTF-8 by itself: `charset` is none of its parameters (RFC 8259 section 11), so one that
@@ -109,5 +213,27 @@ mod tests {
         assert_ne!(of("application/json; charset=iso-8859-1"), of("application/json"));
         assert_ne!(of("application/json; profile=a"), of("application/json"));
         assert_ne!(of("text/json; charset=utf-8"), of("text/json"));
+    }
+
+    #[test]
+    fn a_boundary_says_nothing() {
+        let of = |text: &str| MediaType::of(text.as_bytes());
+        assert_eq!(of("multipart/form-data; boundary=a"), of("multipart/form-data; boundary=b"));
+        assert_ne!(of("multipart/related; boundary=a; start=x"), of("multipart/related; boundary=a"));
+        assert_ne!(of("text/plain; boundary=a"), of("text/plain; boundary=b"));
+    }
+
+    #[test]
+    fn kinds_are_known_by_name_family_and_suffix() {
+        let of = |text: &str| BodyKind::of(text.as_bytes());
+        assert!(KINDS.is_sorted_by_key(|&(name, _)| name));
+        assert_eq!(of("Text/CSV ; header=absent"), BodyKind::Csv);
+        assert_eq!(of("application/soap+XML"), BodyKind::Xml);
+        assert_eq!(of("image/svg+xml"), BodyKind::Xml);
+        assert_eq!(of("application/geo+json-seq"), BodyKind::JsonSequence);
+        assert_eq!(of("multipart/mixed"), BodyKind::Multipart);
+        assert_eq!(of("text/x-log"), BodyKind::Text);
+        assert_eq!(of("application/octet-stream"), BodyKind::Opaque);
+        assert_eq!(of(""), BodyKind::Opaque);
     }
 }

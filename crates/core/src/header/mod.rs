@@ -1,20 +1,32 @@
 //! Header and trailer fields, compared by what they mean.
 //!
 //! What says how or when an answer came (`Date`, `Server`, framing, connection) does not count; a
-//! rewrite on another framework changes it and no client minds. What is a list, a set or a set of
-//! directives is compared as one. Everything else is compared byte for byte: two spellings of an
-//! unknown field may mean two things.
+//! rewrite on another framework changes it and no client minds. What is a list, a set, directives, a
+//! date or a structured field is compared as one. Everything else is compared byte for byte: two
+//! spellings of an unknown field may mean two things. Adding a field: a row of `table.rs`.
 
 mod cookie;
+mod instant;
+mod lifetime;
 mod meaning;
+mod normal;
+mod structured;
+mod table;
+mod text;
+
+use std::borrow::Cow;
 
 use http::header::GetAll;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-pub(crate) use meaning::{split_outside_quotes, text_of, trimmed, unquote};
+pub(crate) use text::{split_outside_quotes, text_of, trimmed, unquote};
 
+use meaning::Dates;
+
+use crate::document::NodeKind;
+use crate::exchange::Side;
 use crate::path::{Path, Step};
-use crate::rule::{HeaderProfile, Rules, States};
+use crate::rule::{HeaderProfile, Leaf, Rules, States};
 use crate::verdict::{Difference, Kind, Part, Value, ValueType};
 
 /// Fields that never count by the default profile; those that `Connection` names join them.
@@ -58,13 +70,17 @@ pub(crate) fn compare(
         Part::Trailer => ("trailers", rules.at_part("trailers")),
         Part::Header | Part::Body | Part::Status => ("headers", rules.at_part("headers")),
     };
-    let fields = Fields { part, place, rules };
+    let fields = Fields { part, place, rules, dates: Dates::of(legacy, candidate) };
     let mut found = Compared { differences: Vec::new(), identical: true };
     if let Some(rule) = rules.ignored(&at_part) {
         masked[rule] += u32::from(legacy != candidate);
         return found;
     }
     for name in unlike(legacy, candidate, rules.headers()) {
+        if let Some(rule) = rules.left_out(&at_part, name.as_str()) {
+            masked[rule] += 1;
+            continue;
+        }
         fields.field(name, legacy, candidate, &at_part, &mut found, masked);
     }
     found
@@ -114,6 +130,15 @@ struct Fields<'r> {
     part: Part,
     place: &'static str,
     rules: &'r Rules,
+    dates: Dates,
+}
+
+/// A place where the two sides do not mean the same, before any rule has looked at the values.
+struct Unlike {
+    below: Vec<Step>,
+    legacy: Option<String>,
+    candidate: Option<String>,
+    explanation: Option<Cow<'static, str>>,
 }
 
 impl Fields<'_> {
@@ -135,15 +160,17 @@ impl Fields<'_> {
         }
         found.identical = false;
         if name == http::header::SET_COOKIE {
-            for cookie in cookie::compare(&left, &right) {
+            for cookie in cookie::compare(&left, &right, self.dates) {
                 self.cookie(name, cookie, &states, found, masked);
             }
-        } else if !meaning::same(name, &left, &right) {
-            found.differences.push(self.difference(
-                vec![Step::name(name.as_str())],
-                joined(&left).as_deref(),
-                joined(&right).as_deref(),
-            ));
+        } else if let Some(unlike) = meaning::compare(name, &left, &right, self.dates) {
+            let unlike = Unlike {
+                below: vec![Step::name(name.as_str())],
+                legacy: joined(&left),
+                candidate: joined(&right),
+                explanation: unlike.explanation,
+            };
+            self.unlike(unlike, &states, found, masked);
         }
     }
 
@@ -159,36 +186,47 @@ impl Fields<'_> {
         match self.rules.ignored(&below) {
             Some(rule) => masked[rule] += 1,
             None => {
-                let steps = vec![Step::name(name.as_str()), Step::name(cookie.name)];
-                found.differences.push(self.difference(
-                    steps,
-                    cookie.legacy.as_deref(),
-                    cookie.candidate.as_deref(),
-                ));
+                let unlike = Unlike {
+                    below: vec![Step::name(name.as_str()), Step::name(cookie.name)],
+                    legacy: cookie.legacy,
+                    candidate: cookie.candidate,
+                    explanation: cookie.explanation,
+                };
+                self.unlike(unlike, &below, found, masked);
             }
         }
     }
 
-    fn difference(&self, below: Vec<Step>, legacy: Option<&str>, candidate: Option<&str>) -> Difference {
-        let kind = match (legacy, candidate) {
+    /// Judges a field or a cookie to be different, unless a rule about values takes the two for the
+    /// same: whatever is not the same, and not ignored, comes through here once.
+    fn unlike(&self, unlike: Unlike, states: &States, found: &mut Compared, masked: &mut [u32]) {
+        let Unlike { below, legacy, candidate, explanation } = unlike;
+        if let (Some(legacy), Some(candidate)) = (&legacy, &candidate)
+            && let Some(hold) = self.rules.value_rule(states)
+        {
+            let leaf = |side, text| Leaf { side, kind: NodeKind::String, content: String::as_bytes(text) };
+            if self.rules.accepts(hold.rule, leaf(Side::Legacy, legacy), leaf(Side::Candidate, candidate)) {
+                masked[hold.rule] += 1;
+                return;
+            }
+        }
+        let kind = match (&legacy, &candidate) {
             (Some(_), None) => Kind::Missing,
             (None, Some(_)) => Kind::Extra,
             (Some(_), Some(_)) | (None, None) => Kind::Value,
         };
-        let explanation = match (legacy, candidate) {
-            (Some(legacy), Some(candidate)) => crate::diff::explain_texts(legacy, candidate),
-            _ => None,
-        };
+        let of_texts = || crate::diff::explain_texts(legacy.as_deref()?, candidate.as_deref()?);
+        let explanation = explanation.or_else(of_texts);
         let mut steps = vec![Step::name(self.place)];
         steps.extend(below);
-        Difference {
+        found.differences.push(Difference {
             part: self.part,
             path: Path::from(steps),
             kind,
-            legacy: legacy.map(value),
-            candidate: candidate.map(value),
+            legacy: legacy.as_deref().map(value),
+            candidate: candidate.as_deref().map(value),
             explanation,
-        }
+        });
     }
 }
 
@@ -198,8 +236,7 @@ fn value(text: &str) -> Value {
 
 /// The values of a field in one line, as RFC 9110 section 5.3 joins them.
 fn joined(values: &GetAll<'_, HeaderValue>) -> Option<String> {
-    let texts: Vec<String> =
-        values.iter().map(|value| meaning::readable(&text_of(value.as_bytes()))).collect();
+    let texts: Vec<String> = values.iter().map(|value| text::readable(&text_of(value.as_bytes()))).collect();
     if texts.is_empty() { None } else { Some(texts.join(", ")) }
 }
 

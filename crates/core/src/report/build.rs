@@ -6,6 +6,7 @@ use super::layout::{self, Clip, Differing};
 use super::{AnswerSample, Line, Report, ReportedDifference, RequestSample, Sample};
 use crate::check::Check;
 use crate::exchange::{Answer, Body, Request};
+use crate::format::may_be_text;
 use crate::header::split_outside_quotes;
 use crate::operation::Operation;
 use crate::path::{Path, Step};
@@ -44,7 +45,8 @@ impl Report {
         let operation = &check.operation;
         let none = Differences::default();
         let differences = if let Verdict::Unmatched(differences) = verdict { differences } else { &none };
-        let view = View { operation, redaction: &operation.redaction };
+        let by_line = [legacy, candidate].into_iter().flatten().any(|answer| may_be_text(&answer.headers));
+        let view = View { operation, redaction: &operation.redaction, by_line };
         Self {
             id: check.id,
             at,
@@ -70,6 +72,8 @@ fn on_one_line(json: &str) -> String {
 struct View<'o> {
     operation: &'o Operation,
     redaction: &'o Redaction,
+    /// Whether a place right in the body may be a line of text instead of a part of a tree.
+    by_line: bool,
 }
 
 impl View<'_> {
@@ -126,8 +130,11 @@ impl View<'_> {
             // Neither says anything but its type and length.
             ValueType::Null | ValueType::Bytes => value.text.clone(),
             ValueType::Boolean | ValueType::Number | ValueType::String => {
-                let whole = difference.path.steps().len() == 1 || difference.kind == Kind::Type;
-                let hidden = self.redaction.hides_scalar(&states, whole);
+                let steps = difference.path.steps();
+                let is_line = self.by_line && matches!(steps, [_, Step::Index(_)]);
+                let whole = steps.len() == 1 || difference.kind == Kind::Type;
+                let hidden = self.redaction.hides_scalar(&states, whole)
+                    || is_line && self.redaction.hides_scalar(&self.redaction.at_body(), true);
                 if hidden { REDACTED.to_owned() } else { value.text.clone() }
             }
         }

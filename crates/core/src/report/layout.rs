@@ -81,11 +81,11 @@ pub(super) fn body(
     redaction: &Redaction,
     differing: &Differing,
 ) -> Clip {
-    match format::content(headers, bytes) {
+    match format::content(headers, bytes, other) {
         Content::Empty => Clip { lines: Vec::new(), more: 0 },
         Content::Document(document) => Layout::new(&document, redaction, differing).lay_out(),
         Content::Text(text) => {
-            let other = other.map(|(headers, bytes)| format::content(headers, bytes));
+            let other = other.map(|(headers, bytes)| format::content(headers, bytes, None));
             let theirs = if let Some(Content::Text(text)) = &other { text.as_ref() } else { "" };
             lines_of_text(&text, theirs, redaction, differing)
         }
@@ -101,8 +101,9 @@ fn lines_of_text(ours: &str, theirs: &str, redaction: &Redaction, differing: &Di
     let is_plain = redaction.samples == Samples::Plain;
     let hidden = redaction.is_redacted(&at_body) || is_plain && redaction.hides_scalar(&at_body, true);
     let mut others = theirs.lines();
-    let line = |text: &str| {
-        let differs = differing.whole_body && others.next() != Some(text);
+    let line = |(at, text): (usize, &str)| {
+        let here = [Step::name("body"), Step::Index(at)];
+        let differs = differing.whole_body && others.next() != Some(text) || differing.at(&here).is_some();
         let shown = match redaction.samples {
             _ if hidden => REDACTED.to_owned(),
             Samples::Plain => text.to_owned(),
@@ -110,7 +111,7 @@ fn lines_of_text(ours: &str, theirs: &str, redaction: &Redaction, differing: &Di
         };
         Line { depth: 0, text: clipped(shown), differs }
     };
-    let lines = ours.lines().take(MAX_LINES).map(line).collect();
+    let lines = ours.lines().take(MAX_LINES).enumerate().map(line).collect();
     Clip { lines, more: ours.lines().skip(MAX_LINES).count() }
 }
 

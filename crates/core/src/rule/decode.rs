@@ -8,6 +8,7 @@ use std::vec::IntoIter;
 use base64::Engine;
 use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
 use schemars::json_schema;
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
@@ -132,9 +133,9 @@ impl Expansion<'_> {
             return Ok(None);
         }
         if is_object {
-            self.builder.object()?
+            self.builder.object()?;
         } else {
-            self.builder.array()?
+            self.builder.array()?;
         }
         let rest: Vec<_> = children(self.from, node, self.rules.automaton(), states).collect();
         Ok(Some(Open { is_object, rest: rest.into_iter() }))
@@ -184,11 +185,11 @@ fn hash_of(document: &Document) -> u64 {
 /// The tree or the text that bytes hold.
 fn held(bytes: Vec<u8>, max_nodes: usize) -> Option<Document> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace()).copied();
-    if matches!(first, Some(b'{' | b'[')) {
-        let bytes = bytes.clone();
-        if let Ok(document) = read(bytes.into(), max_nodes) {
-            return Some(document);
-        }
+    let bytes = Bytes::from(bytes);
+    if matches!(first, Some(b'{' | b'['))
+        && let Ok(document) = read(bytes.clone(), max_nodes)
+    {
+        return Some(document);
     }
     let mut builder = Builder::new(1);
     builder.string(std::str::from_utf8(&bytes).ok()?).ok()?;

@@ -28,6 +28,7 @@ mod key;
 mod only;
 mod origin;
 mod reference;
+mod select;
 mod spec;
 mod text_only;
 mod tolerance;
@@ -50,6 +51,7 @@ pub use key::Key;
 pub use only::Only;
 pub use origin::Origins;
 pub use reference::Reference;
+pub use select::select;
 pub use spec::RuleSpec;
 pub(crate) use text_only::KEPT as TEXT_ONLY_KEEPS;
 pub use tolerance::Tolerance;
@@ -150,6 +152,14 @@ impl Default for Limits {
             steps: 20_000_000,
             differences: 200,
         }
+    }
+}
+
+impl Limits {
+    /// Most bytes that a coded body of so many is decoded to.
+    pub(crate) fn decoded_from(&self, coded_bytes: usize) -> usize {
+        const FREE: usize = 1024 * 1024;
+        self.decoded_bytes.min(FREE.max(coded_bytes.saturating_mul(self.ratio)))
     }
 }
 
@@ -293,6 +303,15 @@ impl Rules {
     /// The first rule that ignores the place where these states arrived.
     pub(crate) fn ignored(&self, states: &States) -> Option<usize> {
         self.accepted(states).map(|hold| hold.rule).find(|&rule| *self.action(rule) == Action::Ignore)
+    }
+
+    /// The rule by which a header field of this name, in lower case, is not compared because only
+    /// others are.
+    pub(crate) fn left_out(&self, at_part: &States, name: &str) -> Option<usize> {
+        self.accepted(at_part).map(|hold| hold.rule).find(|&rule| match self.action(rule) {
+            Action::Only(only) => !only.keeps_field(name),
+            _ => false,
+        })
     }
 
     /// The rule that says which values count as the same at the place where these states arrived.

@@ -193,11 +193,21 @@ mod tests {
         assert_eq!(error("body"), "column 1: a path starts with `$`, for example `$.body.items[*].price`");
         assert_eq!(error("$.body.x-id"), "column 9: a name with `-` is written `['like-this']`");
         assert_eq!(error("$.body['x"), "column 10: the quote is not closed");
+        assert_eq!(error("$.body "), "column 8: expected `.name`, `..name` or `[…]`");
         assert_eq!(error("$.body[01]"), "column 10: `01` is no index");
         assert!(error("$.body[?@.a > 1]").contains("the only filter available"));
         assert!(error("$.items").contains("for a member of the body write `$.body.items`"));
         assert!(error("$.boddy").contains("did you mean `body`?"));
         assert!(error("$[0]").starts_with("column 2: an answer has"));
+    }
+
+    #[test]
+    fn a_path_has_an_end() {
+        assert!(JsonPath::parse(&format!("${}", "[0]".repeat(64))).is_ok());
+        assert_eq!(error(&format!("$.body{}", "[0]".repeat(64))), "column 196: the path is too long");
+        let wide = format!("[{}0]", "0,".repeat(63));
+        assert!(JsonPath::parse(&format!("${}", wide.repeat(4))).is_ok());
+        assert!(error(&format!("$.body{}", wide.repeat(4))).ends_with("the path is too long"));
     }
 
     #[test]

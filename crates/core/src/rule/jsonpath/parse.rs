@@ -6,6 +6,8 @@ use super::{Filter, JsonPath, Literal, PathError, Segment, Selector};
 
 /// Longest path that is read, in segments.
 const MAX_SEGMENTS: usize = 64;
+/// Most selectors of all its segments: what two paths have in common is looked for pair by pair.
+const MAX_SELECTORS: usize = 256;
 
 impl JsonPath {
     /// Reads a path.
@@ -13,13 +15,18 @@ impl JsonPath {
         let mut parser = Parser { rest: text.chars(), text, column: 1 };
         parser.expect('$', "a path starts with `$`, for example `$.body.items[*].price`")?;
         let mut segments = Vec::new();
-        loop {
+        let mut selectors = 0;
+        while parser.peek().is_some() {
+            // Allowed between segments, but not after the last.
             parser.white_space();
-            if parser.peek().is_none() {
-                return Ok(Self { segments });
+            let segment = parser.segment()?;
+            selectors += segment.selectors.len();
+            if segments.len() >= MAX_SEGMENTS || selectors > MAX_SELECTORS {
+                return Err(segment.error("the path is too long".into()));
             }
-            segments.push(parser.segment()?);
+            segments.push(segment);
         }
+        Ok(Self { segments })
     }
 }
 
