@@ -193,7 +193,7 @@ async fn faults_and_samples_are_found_by_their_names() {
     let router = made_up.router(Vec::new());
     let fault = faults("getReturn")[0].clone();
     let at = jiff::Timestamp::now();
-    let seen = Write::Seen { signature: Box::new(fault.clone()), count: 7, at };
+    let seen = Write::seen(fault.clone(), 7, at);
     made_up
         .store
         .write(vec![seen, Write::Sample(Box::new(report(0xfe, &fault, at)))])

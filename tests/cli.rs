@@ -173,6 +173,54 @@ fn differences_name_the_place_and_both_values_and_obey_no_escape() {
 }
 
 #[test]
+fn rules_are_suggested_to_paste_with_their_effect() {
+    let suggestions = json!([
+        {"rule": {"at": "$.body.refund", "within": "2s"}, "yaml": "- {at: \"$.body.refund\", within: \"2s\"}", "masks": 9,
+         "of": 10, "with_other_differences": 3, "hides": "instants that are up to 2s apart, in any spelling",
+         "replaces": [{"at": "$.body.refund", "within": "1s"}]},
+        {"rule": {"at": "$.body.refund", "ignore": true}, "yaml": "- {at: \"$.body.refund\", ignore: true}", "masks": 10,
+         "of": 10, "with_other_differences": 0, "hides": "everything"}]);
+    let mut signature: serde_json::Value = serde_json::from_str(&signature_with_samples()).expect("JSON");
+    signature["suggestions"] = suggestions;
+    let one = signature.to_string();
+    let told = one.clone();
+    let server = FakeApi::start(move |asked| match asked.path.as_str() {
+        "/api/v1/operations/getReturn/signatures" => (200, format!("[{one}]")),
+        "/api/v1/signatures/00c0ffee00c0ffee" => (200, one.clone()),
+        _ => (404, "{}".to_owned()),
+    });
+    let text = stdout(&parallax(Some(&server), &["differences", "getReturn", "--suggest"]));
+    for expected in [
+        "1,312 ×  $.body.refund.method",
+        "\n     - {at: \"$.body.refund\", within: \"2s\"}\n",
+        "masks 9 of 10 stored samples; 3 of them have other differences too\n",
+        "hides instants that are up to 2s apart, in any spelling\n",
+        "in place of - {at: \"$.body.refund\", within: \"1s\"}\n",
+        "masks 10 of 10 stored samples\n",
+    ] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    let by_id = ["differences", "getReturn", "--suggest", "--signature", "00c0ffee00c0ffee"];
+    assert_eq!(stdout(&parallax(Some(&server), &by_id)), text);
+    let json = stdout(&parallax(Some(&server), &["differences", "getReturn", "--suggest", "--json"]));
+    assert_eq!(json, format!("[{told}]\n"));
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let tried = |rules: &str| {
+        let file = directory.path().join("rules.yaml");
+        std::fs::write(&file, rules).expect("a file");
+        let file = file.display().to_string();
+        stdout(&parallax(Some(&server), &["differences", "getReturn", "--rules", &file]))
+    };
+    let unmatched =
+        "getReturn: under these rules 0 of 1 stored sample would match, 1 would still be unmatched\n";
+    assert_eq!(tried("- {at: $.body.refund.method, ignore: true}"), unmatched);
+    let matched =
+        "getReturn: under these rules 1 of 1 stored sample would match, 0 would still be unmatched\n";
+    assert_eq!(tried("- {at: $.body.refund, ignore: true}"), matched);
+}
+
+#[test]
 fn a_refused_change_says_what_is_missing_and_exits_1() {
     let server = FakeApi::start(api);
     let output = parallax(Some(&server), &["stage", "getReturn", "switched", "--reason", "try"]);

@@ -211,3 +211,93 @@ operations: [{{id: getReturn, match: 'GET /returns/{{id}}/label', candidate_path
     assert_eq!(asked.target, "/returns/a%20b/label?x=1");
     assert_eq!(asked.headers.get("authorization"), Some("mine"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_swallows_a_regression_shows_in_metric_api_and_page() {
+    let operations = "operations:
+  - id: getReturn
+    match: GET /returns/{id}
+    compare: [{at: $.body.refund, ignore: true}, {at: '$.body.items[*].price', tolerance: {abs: 100}}, {at: $.body.tags, unordered: true}]
+  - {id: getOther, match: 'GET /others/{id}'}
+";
+    let legacy = same("{\"refund\":5,\"items\":[{\"price\":20},{\"price\":30}],\"tags\":[1,2]}");
+    let candidate = same("{\"refund\":null,\"items\":[{\"price\":2},{\"price\":3}],\"tags\":[1,2]}");
+    let house = House::new(legacy, candidate, operations).await;
+    for number in 0..4 {
+        house.get(&format!("/returns/{number}")).await;
+    }
+    let operation = house.at_rest("getReturn").await;
+    assert_eq!(operation["counts"]["matched"], 4, "the rules swallow it");
+    let rule = |at: &str, word: &str, masked: u64| json!({"at": at, "rule": word, "masked": masked});
+    let rules = [
+        rule("$.body.refund", "ignore", 4),
+        rule("$.body.items[*].price", "tolerance", 8),
+        rule("$.body.tags", "unordered", 0),
+    ];
+    assert_eq!(operation["rules"], json!(rules));
+    assert_eq!(house.operation("getOther").await.get("rules"), None);
+
+    let metrics = house.metrics().await;
+    for (rule, masked) in [
+        ("ignore $.body.refund", 4.0),
+        ("tolerance $.body.items[*].price", 8.0),
+        ("unordered $.body.tags", 0.0),
+    ] {
+        let labels = [("operation_id", "getReturn"), ("rule", rule)];
+        assert_eq!(sample(&metrics, "parallax_rule_masked_total", &labels), Some(masked), "{rule}");
+    }
+
+    let page = house.control("/operations/getReturn").await;
+    let section = page.split("id=\"rules-title\"").nth(1).expect("the rules are on the page");
+    let section = &section[..section.find("</section>").expect("an end")];
+    for expected in ["$.body.refund", "tolerance: ", "<td class=\"number\">8", "nothing so far"] {
+        assert!(section.contains(expected), "{expected} in {section}");
+    }
+    assert!(!house.control("/operations/getOther").await.contains("rules-title"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_is_suggested_for_what_was_seen_and_masks_it_then() {
+    let legacy = "{\"price\":19.94,\"at\":\"2026-01-02T03:04:05Z\",\"name\":\"Ann\"}";
+    let candidate = "{\"price\":19.9,\"at\":\"2026-01-02T03:04:06.5Z\",\"name\":\"Bob\"}";
+    let house = House::new(same(legacy), same(candidate), GET_RETURN).await;
+    house.get("/returns/1").await;
+    house.at_rest("getReturn").await;
+    let text = house.control("/api/v1/operations/getReturn/signatures?suggest=true").await;
+    let faults: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let first = |path: &str| {
+        let fault = faults.as_array().unwrap().iter().find(|fault| fault["path"] == path).unwrap();
+        fault["suggestions"][0].clone()
+    };
+    let price = first("$.body.price");
+    assert_eq!(price["yaml"], "- {at: \"$.body.price\", tolerance: {abs: \"0.05\"}}");
+    assert_eq!(
+        (&price["masks"], &price["of"], &price["with_other_differences"]),
+        (&json!(1), &json!(1), &json!(1))
+    );
+    let rules: Vec<String> = ["$.body.price", "$.body.at", "$.body.name"]
+        .iter()
+        .map(|path| first(path)["rule"].to_string())
+        .collect();
+    assert!(rules[1].contains("\"within\":\"2s\"") && rules[2].contains("ignore"), "{rules:?}");
+
+    let id = faults[0]["id"].as_str().unwrap();
+    let one = house.control(&format!("/api/v1/signatures/{id}")).await;
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&one).unwrap()["suggestions"],
+        faults[0]["suggestions"]
+    );
+    assert!(house.control(&format!("/signatures/{id}")).await.contains("A rule for it"));
+
+    let operations = format!(
+        "operations: [{{id: getReturn, match: 'GET /returns/{{id}}', compare: [{}]}}]\n",
+        rules.join(", ")
+    );
+    let house = House::new(same(legacy), same(candidate), &operations).await;
+    house.get("/returns/1").await;
+    assert_eq!(
+        house.at_rest("getReturn").await["counts"]["matched"],
+        1,
+        "the rules do what was said of them"
+    );
+}

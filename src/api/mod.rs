@@ -35,8 +35,8 @@ pub use problem::Problem;
 pub use routes::router;
 pub use serve::{RunError, run};
 pub use sessions::{COOKIE, SESSION_TIME};
-pub use triage::Triaged;
-pub use view::{Counts, Latencies, OperationView, ReadinessView};
+pub use triage::{Suggested, Triaged};
+pub use view::{Counts, DetailedView, Latencies, OperationView, ReadinessView, RuleView};
 
 use crate::recorder::Flush;
 use crate::rollout::Rollout;

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::fields::Fields;
 use super::view::attainable;
-use super::{Caller, OperationView, Problem, Shared};
+use super::{Caller, DetailedView, OperationView, Problem, Shared};
 use crate::rollout::{Change, Changed, Refusal};
 
 /// Longest reason for a change, in characters: it is read by people.
@@ -30,7 +30,7 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Vec<Operatio
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
-) -> Result<Json<OperationView>, Problem> {
+) -> Result<Json<DetailedView>, Problem> {
     Ok(Json(shared.operation(&known(&shared, &id)?).await?))
 }
 
@@ -108,14 +108,14 @@ impl Shared {
         self.context.routing.load().entries().iter().map(OperationView::of).collect()
     }
 
-    /// One operation as it is now.
+    /// One operation as it is now, with its rules.
     ///
     /// # Errors
     /// When there is none of this name.
-    pub async fn operation(&self, id: &OperationId) -> Result<OperationView, Problem> {
+    pub async fn operation(&self, id: &OperationId) -> Result<DetailedView, Problem> {
         self.context.flush.flush().await;
         let routing = self.context.routing.load();
-        routing.entry(id).map(OperationView::of).ok_or_else(|| no_operation(id.as_str()))
+        routing.entry(id).map(DetailedView::of).ok_or_else(|| no_operation(id.as_str()))
     }
 
     /// Changes an operation's stage.

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use parallax_core::check::CheckId;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
+use parallax_core::rule::Rules;
 use parallax_core::signature::SignatureId;
+use parallax_core::suggest::{Suggestion, suggest};
 use parallax_core::transition::Transition;
 use serde::Serialize;
 
@@ -20,6 +23,8 @@ use crate::store::{Backend, MAX_SAMPLES, SeenSignature, StoreError};
 /// How long the store may take for an answer.
 const STORE_TIME: Duration = Duration::from_secs(3);
 
+/// Faults of a list for which rules are suggested: judging samples again takes its time.
+const MAX_SUGGESTED: usize = 20;
 /// Rows of the audit that are given when nobody says how many.
 const AUDIT_ROWS: usize = 100;
 /// Rows of the audit that are given at most.
@@ -33,16 +38,34 @@ pub struct Triaged {
     pub seen: SeenSignature,
     /// Its samples, the newest first.
     pub samples: Vec<Report>,
+    /// Rules that would mask it, judged by the samples.
+    pub suggestions: Vec<Suggestion>,
+}
+
+/// A fault with rules that would mask it.
+#[derive(Serialize)]
+pub struct Suggested {
+    /// The fault.
+    #[serde(flatten)]
+    pub seen: SeenSignature,
+    /// The rules, the narrowest first; none also where the fault is too rare to be looked at.
+    pub suggestions: Vec<Suggestion>,
 }
 
 /// `GET /api/v1/operations/{id}/signatures`.
 pub(super) async fn signatures(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
-) -> Result<Json<Vec<SeenSignature>>, Problem> {
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
     let id = known(&shared, &id)?;
+    let suggest = asks_for_suggestions(query.as_deref().unwrap_or_default())?;
     shared.context.flush.flush().await;
-    Ok(Json(shared.read(move |backend| backend.signatures(&id)).await?))
+    Ok(if suggest {
+        Json(shared.suggested(id).await?).into_response()
+    } else {
+        Json(shared.read(move |backend| backend.signatures(&id)).await?).into_response()
+    })
 }
 
 /// `GET /api/v1/signatures/{id}`.
@@ -108,10 +131,64 @@ impl Shared {
     pub async fn signature(&self, id: SignatureId) -> Result<Option<Triaged>, Problem> {
         let read = move |backend: &mut dyn Backend| {
             let Some(seen) = backend.signature(id)? else { return Ok(None) };
-            Ok(Some(Triaged { seen, samples: backend.samples(id, MAX_SAMPLES)? }))
+            let samples = backend.samples(id, MAX_SAMPLES)?;
+            Ok(Some(Triaged { seen, samples, suggestions: Vec::new() }))
         };
-        self.read(read).await
+        let Some(mut triaged) = self.read(read).await? else { return Ok(None) };
+        let rules = self.rules_of(&triaged.seen.signature.operation_id);
+        let judge = move || {
+            triaged.suggestions = suggest(&triaged.seen.signature, &triaged.samples, rules.specs());
+            triaged
+        };
+        tokio::task::spawn_blocking(judge).await.map(Some).map_err(|_| gave_up())
     }
+
+    /// The faults of an operation, the most frequent first and these with rules that would mask them.
+    async fn suggested(&self, id: OperationId) -> Result<Vec<Suggested>, Problem> {
+        let rules = self.rules_of(&id);
+        let read = move |backend: &mut dyn Backend| {
+            let signatures = backend.signatures(&id)?;
+            let with_samples = |(at, seen): (usize, SeenSignature)| {
+                let limit = if at < MAX_SUGGESTED { MAX_SAMPLES } else { 0 };
+                let samples = backend.samples(seen.signature.id, limit)?;
+                Ok((seen, samples))
+            };
+            signatures.into_iter().enumerate().map(with_samples).collect::<Result<Vec<_>, StoreError>>()
+        };
+        let found = self.read(read).await?;
+        let judge = move || {
+            let suggested = |(seen, samples): (SeenSignature, Vec<Report>)| {
+                let suggestions = suggest(&seen.signature, &samples, rules.specs());
+                Suggested { seen, suggestions }
+            };
+            found.into_iter().map(suggested).collect()
+        };
+        tokio::task::spawn_blocking(judge).await.map_err(|_| gave_up())
+    }
+
+    /// The rules in force for an operation; of one that is not configured any more, none.
+    fn rules_of(&self, id: &OperationId) -> Rules {
+        let routing = self.context.routing.load();
+        routing.entry(id).map(|entry| entry.operation.rules.clone()).unwrap_or_default()
+    }
+}
+
+fn gave_up() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the samples could not be judged again")
+}
+
+/// Whether a list of faults is wanted with suggestions.
+fn asks_for_suggestions(query: &str) -> Result<bool, Problem> {
+    let mut asked = false;
+    for (name, value) in pairs(query)? {
+        if name != "suggest" {
+            let detail = format!("unknown parameter `{name}`; known is suggest");
+            return Err(Problem::field(&name, detail));
+        }
+        let error = |_| Problem::field("suggest", "`suggest` is true or false");
+        asked = value.parse().map_err(error)?;
+    }
+    Ok(asked)
 }
 
 /// Which rows of the audit are wanted.
@@ -157,6 +234,15 @@ fn pairs(query: &str) -> Result<Vec<(String, String)>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn suggestions_come_when_asked_for() {
+        for (query, expected) in
+            [("", Some(false)), ("suggest=true", Some(true)), ("suggest=1", None), ("sugest=true", None)]
+        {
+            assert_eq!(asks_for_suggestions(query).ok(), expected, "{query}");
+        }
+    }
 
     #[test]
     fn the_audit_is_filtered_as_asked_or_not_at_all() {

@@ -6,7 +6,9 @@ use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::ratio::Ratio;
 use parallax_core::readiness::{Condition, Readiness, assess};
+use parallax_core::rule::RuleSpec;
 use parallax_core::stage::{Share, StageName};
+use parallax_core::suggest;
 use parallax_core::tally::Tally;
 use parallax_core::verdict::{Cause, Skip};
 use serde::Serialize;
@@ -38,6 +40,47 @@ pub struct OperationView {
     pub readiness: ReadinessView,
     /// How fast the sides answer.
     pub latency: Latencies,
+}
+
+/// One operation with its rules.
+#[derive(Clone, Debug, Serialize)]
+pub struct DetailedView {
+    /// The operation.
+    #[serde(flatten)]
+    pub operation: OperationView,
+    /// Its rules, in order; absent where it has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleView>,
+}
+
+/// A rule and what it did.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleView {
+    /// The place.
+    pub at: String,
+    /// The word that says what it does there.
+    pub rule: &'static str,
+    /// Places where the sides had something different and the rule made it count for nothing, since
+    /// the process started.
+    pub masked: u64,
+    /// Its argument as it is written.
+    #[serde(skip)]
+    pub argument: String,
+}
+
+impl DetailedView {
+    /// An operation as it is now.
+    #[must_use]
+    pub fn of(entry: &Entry) -> Self {
+        let rule = |(spec, masked): (&RuleSpec, u64)| RuleView {
+            at: spec.at.clone(),
+            rule: spec.action.as_str(),
+            masked,
+            argument: suggest::argument(&spec.action.argument()),
+        };
+        let rules = entry.operation.rules.specs().iter().zip(entry.meter.masked()).map(rule).collect();
+        Self { operation: OperationView::of(entry), rules }
+    }
 }
 
 /// `requests = matched + unmatched + failed + skipped + in_flight`.

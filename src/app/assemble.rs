@@ -61,7 +61,7 @@ pub(super) fn routing(
             operation: Arc::clone(operation),
             stage: stored.map_or(Stage::from(operation.initial_stage), |stored| stored.stage),
             revision: stored.map_or(0, |stored| stored.revision),
-            meter: telemetry.meter(&operation.id, lasting)?,
+            meter: telemetry.meter(&operation.id, lasting, operation.rules.specs())?,
         })
     };
     let entries = operations.iter().map(entry).collect::<Result<_, _>>()?;

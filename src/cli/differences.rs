@@ -1,6 +1,9 @@
 //! `parallax differences`: the faults of an operation, in the words of a bug report.
 
+mod suggest;
+
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -21,7 +24,7 @@ const SHOWN: usize = 120;
 /// Show how the two sides of an operation differ: each kind of fault with its count and a sample
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  parallax differences getReturn\n  parallax differences getReturn --signature 00c0ffee00c0ffee"
+    after_help = "Example:\n  parallax differences getReturn\n  parallax differences getReturn --signature 00c0ffee00c0ffee\n  parallax differences getReturn --suggest"
 )]
 pub(super) struct DifferencesArgs {
     /// The operation
@@ -30,7 +33,13 @@ pub(super) struct DifferencesArgs {
     /// Only this signature, with its newest samples
     #[arg(long, value_name = "ID")]
     signature: Option<SignatureId>,
-    /// Print the API's JSON unchanged
+    /// Suggest rules that would mask each of them, with what they would hide
+    #[arg(long)]
+    suggest: bool,
+    /// Tell how many of the stored samples these rules would mask, a list as under `compare:`
+    #[arg(long, value_name = "FILE", conflicts_with = "suggest")]
+    rules: Option<PathBuf>,
+    /// Print the API's JSON unchanged; with `--rules`, the counts as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -40,9 +49,11 @@ pub(super) struct DifferencesArgs {
 pub(super) fn run(args: &DifferencesArgs) -> anyhow::Result<ExitCode> {
     let client = Client::find(&args.server)?;
     let paint = Paint::for_stdout();
-    let text = match args.signature {
-        Some(id) => one_signature(&client, args, id, paint)?,
-        None => all_signatures(&client, args, paint)?,
+    let text = match (args.signature, &args.rules) {
+        (_, Some(rules)) => suggest::tried(&client, args, rules)?,
+        _ if args.suggest => suggest::suggested(&client, args, paint)?,
+        (Some(id), None) => one_signature(&client, args, id, paint)?,
+        (None, None) => all_signatures(&client, args, paint)?,
     };
     print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -58,14 +69,7 @@ fn one_signature(
     if args.json {
         return Ok(format!("{}\n", client.text(&path)?.trim_end()));
     }
-    let signature: SignatureView = client.get(&path)?;
-    if signature.operation_id != args.operation {
-        let operation = &signature.operation_id;
-        anyhow::bail!(
-            "the signature {id} belongs to the operation `{operation}`, not to `{}`",
-            args.operation
-        );
-    }
+    let signature = belongs(client.get(&path)?, &args.operation)?;
     let mut text = headline(&signature, paint);
     for report in signature.samples.iter().take(SAMPLES) {
         text.push('\n');
@@ -94,10 +98,25 @@ fn all_signatures(client: &Client, args: &DifferencesArgs, paint: Paint) -> anyh
             text.push_str(&first_values(report, signature, paint));
         }
     }
-    if let Some(rest @ 1..) = signatures.len().checked_sub(LISTED) {
-        let _ = write!(text, "\n… and {rest} more; see them with `--json`\n");
-    }
+    text.push_str(&more(signatures.len()));
     Ok(text)
+}
+
+/// The signatures that are not listed.
+fn more(signatures: usize) -> String {
+    match signatures.checked_sub(LISTED) {
+        Some(rest @ 1..) => format!("\n… and {rest} more; see them with `--json`\n"),
+        Some(_) | None => String::new(),
+    }
+}
+
+/// The signature, which has to be one of the operation.
+fn belongs(signature: SignatureView, operation: &str) -> anyhow::Result<SignatureView> {
+    let SignatureView { id, operation_id, .. } = &signature;
+    if operation_id != operation {
+        anyhow::bail!("the signature {id} belongs to the operation `{operation_id}`, not to `{operation}`");
+    }
+    Ok(signature)
 }
 
 /// `312 ×  $.body.refund.method  missing (legacy: string, candidate: nothing)`.

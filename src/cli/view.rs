@@ -92,6 +92,8 @@ pub(super) struct SignatureView {
     pub(super) last_at: String,
     #[serde(default)]
     pub(super) samples: Vec<parallax_core::report::Report>,
+    #[serde(default)]
+    pub(super) suggestions: Vec<parallax_core::suggest::Suggestion>,
 }
 
 /// An answer of RFC 9457, as one message.

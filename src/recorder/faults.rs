@@ -1,10 +1,12 @@
 //! The faults that were seen, in memory: how often since the last write, and when a sample of
 //! each was kept.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use parallax_core::explanations::Explanations;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
 use parallax_core::signature::{Signature, SignatureId};
@@ -34,6 +36,7 @@ struct Sampled {
 
 struct Unwritten {
     signature: Signature,
+    explanations: Explanations,
     count: u64,
     at: Timestamp,
 }
@@ -60,8 +63,17 @@ impl Faults {
             if let Some(suppressed) = self.is_due(signature.id, now) {
                 notice = notice.max(Some(suppressed));
             }
-            let unwritten =
-                self.unwritten.entry(signature.id).or_insert(Unwritten { signature, count: 0, at });
+            let unwritten = match self.unwritten.entry(signature.id) {
+                Entry::Occupied(known) => {
+                    let known = known.into_mut();
+                    known.explanations.add(signature.explanation.as_deref(), 1);
+                    known
+                }
+                Entry::Vacant(place) => {
+                    let explanations = Explanations::of(signature.explanation.as_deref(), 1);
+                    place.insert(Unwritten { signature, explanations, count: 0, at })
+                }
+            };
             unwritten.count += 1;
             unwritten.at = at;
         }
@@ -111,6 +123,7 @@ impl Faults {
     pub(super) fn take(&mut self) -> Vec<Write> {
         let seen = self.unwritten.drain().map(|(_, unwritten)| Write::Seen {
             signature: Box::new(unwritten.signature),
+            explanations: unwritten.explanations,
             count: unwritten.count,
             at: unwritten.at,
         });
@@ -122,13 +135,15 @@ impl Faults {
     pub(super) fn put_back(&mut self, writes: Vec<Write>) {
         for write in writes {
             match write {
-                Write::Seen { signature, count, at } => {
+                Write::Seen { signature, explanations, count, at } => {
                     let unwritten = self.unwritten.entry(signature.id).or_insert(Unwritten {
                         signature: *signature,
+                        explanations: Explanations::default(),
                         count: 0,
                         at,
                     });
                     unwritten.count += count;
+                    unwritten.explanations.add_all(&explanations);
                 }
                 Write::Sample(report) => self.keep(*report),
                 Write::Tally { .. } | Write::Transition(_) => {}

@@ -39,7 +39,7 @@ fn rollout(store: Store, plan_file: Option<PlanFile>, ids: &[&str]) -> Arc<Rollo
         operation: operation(id),
         stage: Stage::Shadow,
         revision: 0,
-        meter: telemetry.meter(&id.parse().unwrap(), parallax_core::tally::Tally::default()).unwrap(),
+        meter: telemetry.meter(&id.parse().unwrap(), parallax_core::tally::Tally::default(), &[]).unwrap(),
     };
     let routing = Routing::new(ids.iter().map(entry).collect()).unwrap();
     let legacy = Arc::new(Addresses::new("127.0.0.1", 1));

@@ -10,7 +10,7 @@ use parallax_core::isolation;
 use parallax_core::judge::judge_with;
 use parallax_core::report::Report;
 use parallax_core::signature::Signature;
-use parallax_core::verdict::{Differences, Skip, Verdict};
+use parallax_core::verdict::{Skip, Verdict};
 
 use super::Shared;
 use super::copy::{self, Missed};
@@ -46,15 +46,15 @@ pub(super) async fn run(shared: &Arc<Shared>, job: Job, id: CheckId) {
         move || {
             let (side, answered) = (check.answered.side, &check.answered.answer);
             let isolation = &*shared.isolation;
-            let verdict = judge_with(side, answered, &other, &check.operation.rules, isolation);
-            record(&shared, &check, other.as_ref().ok(), &verdict);
-            verdict
+            let judged = judge_with(side, answered, &other, &check.operation.rules, isolation);
+            record(&shared, &check, other.as_ref().ok(), &judged.verdict);
+            judged
         }
     };
     // Where comparing failed in a way that it must not, the ticket counts the check as given up.
-    let verdict = if is_large { tokio::task::spawn_blocking(work).await.ok() } else { Some(work()) };
-    if let Some(verdict) = verdict {
-        ticket.judged(&verdict);
+    let judged = if is_large { tokio::task::spawn_blocking(work).await.ok() } else { Some(work()) };
+    if let Some(judged) = judged {
+        ticket.judged(&judged);
     }
 }
 
@@ -71,8 +71,8 @@ fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
 
 fn record(shared: &Shared, check: &Check, other: Option<&Answer>, verdict: &Verdict) {
     let Verdict::Unmatched(differences) = verdict else { return };
-    let signatures = signatures_of(check, differences);
     let operation = &check.operation;
+    let signatures = Signature::all_of(&operation.id, &differences.kept);
     let Notice::Sample { suppressed } = shared.recorder.count(&operation.id, signatures, Instant::now())
     else {
         return;
@@ -84,17 +84,6 @@ fn record(shared: &Shared, check: &Check, other: Option<&Answer>, verdict: &Verd
     let report = Report::new(check, legacy, candidate, verdict, jiff::Timestamp::now());
     log_unmatched(&report, suppressed);
     shared.recorder.keep(report);
-}
-
-fn signatures_of(check: &Check, differences: &Differences) -> Vec<Signature> {
-    let mut signatures: Vec<Signature> = Vec::new();
-    for difference in &differences.kept {
-        let signature = Signature::of(&check.operation.id, difference);
-        if !signatures.iter().any(|known| known.id == signature.id) {
-            signatures.push(signature);
-        }
-    }
-    signatures
 }
 
 /// A line for an unmatched check: where it differs, and no value.

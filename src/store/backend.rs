@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
+use parallax_core::explanations::Explanations;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
 use parallax_core::signature::{Signature, SignatureId};
@@ -91,6 +92,8 @@ pub enum Write {
     Seen {
         /// The fault.
         signature: Box<Signature>,
+        /// How it was explained each time; the most common of all is kept as the fault's own.
+        explanations: Explanations,
         /// How often since the last such write.
         count: u64,
         /// When last.
@@ -172,6 +175,13 @@ pub fn other_signature(operation_id: &OperationId) -> Signature {
 }
 
 impl Write {
+    /// A fault was seen so many times, explained as it is.
+    #[must_use]
+    pub fn seen(signature: Signature, count: u64, at: Timestamp) -> Self {
+        let explanations = Explanations::of(signature.explanation.as_deref(), count);
+        Self::Seen { signature: Box::new(signature), explanations, count, at }
+    }
+
     /// A single write counts less than this; more is a subtraction gone wrong.
     const MAX_COUNT: u64 = 1 << 53;
 

@@ -57,7 +57,7 @@ fn signature(name: &str, number: u64) -> Signature {
 }
 
 fn seen(signature: &Signature, count: u64, seconds: i64) -> Write {
-    Write::Seen { signature: Box::new(signature.clone()), count, at: at(seconds) }
+    Write::seen(signature.clone(), count, at(seconds))
 }
 
 pub(super) fn report(number: u64, seconds: i64, signatures: Vec<Signature>) -> Report {
@@ -164,7 +164,7 @@ fn a_batch_is_written_whole_or_not_at_all(backend: &mut dyn Backend) {
     let bad = [
         counted("a", 1, Tally { requests: u64::MAX, ..Tally::default() }),
         seen(&signature("a", 1), u64::MAX, 0),
-        Write::Seen { signature: Box::new(signature("a", 1)), count: 1, at: Timestamp::MAX },
+        Write::seen(signature("a", 1), 1, Timestamp::MAX),
     ];
     for bad in bad {
         let batch = [counted("a", 1, tally(1)), moved(&transition("a", 1, Stage::Shadow)), bad];
@@ -185,6 +185,27 @@ fn signatures_are_counted_and_the_most_frequent_come_first(backend: &mut dyn Bac
     assert_eq!(lines, [(&often, 7, at(5), at(10)), (&rare, 3, at(50), at(60))]);
     let one = backend.signature(elsewhere.id).expect("a signature").expect("it was seen");
     assert_eq!((one.signature, one.count), (elsewhere, 9));
+}
+
+fn a_fault_has_its_most_common_explanation(backend: &mut dyn Backend) {
+    let explained =
+        |text: Option<&str>| Signature { explanation: text.map(str::to_owned), ..signature("getReturn", 1) };
+    let own = |backend: &mut dyn Backend| {
+        let seen = backend.signature(explained(None).id).expect("a signature").expect("it was seen");
+        (seen.signature.explanation, seen.count)
+    };
+    write(backend, &[sampled(&report(1, 1, vec![explained(Some("of the first"))]))]);
+    assert_eq!(own(backend), (Some("of the first".to_owned()), 0));
+    write(backend, &[seen(&explained(Some("rare")), 2, 1), seen(&explained(Some("common")), 3, 2)]);
+    assert_eq!(own(backend), (Some("common".to_owned()), 5));
+    write(backend, &[seen(&explained(Some("rare")), 2, 3)]);
+    assert_eq!(own(backend), (Some("rare".to_owned()), 7));
+    write(backend, &[seen(&explained(None), 9, 4)]);
+    assert_eq!(own(backend), (None, 16));
+    assert_eq!(
+        backend.signatures(&operation("getReturn")).expect("signatures")[0].signature,
+        explained(None)
+    );
 }
 
 fn faults_beyond_the_limit_are_counted_as_other(backend: &mut dyn Backend) {
@@ -396,6 +417,7 @@ contract! {
     a_tally_of_nothing_leaves_no_trace,
     a_batch_is_written_whole_or_not_at_all,
     signatures_are_counted_and_the_most_frequent_come_first,
+    a_fault_has_its_most_common_explanation,
     faults_beyond_the_limit_are_counted_as_other,
     samples_come_newest_first_under_each_of_their_signatures,
     a_sample_that_is_written_again_replaces_the_first,

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
+use parallax_core::explanations::Explanations;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
 use parallax_core::signature::{Signature, SignatureId};
@@ -31,6 +32,7 @@ pub struct Memory {
 #[derive(Debug)]
 struct Fault {
     seen: SeenSignature,
+    explanations: Explanations,
     samples: BTreeSet<(Timestamp, CheckId)>,
 }
 
@@ -136,7 +138,9 @@ impl Memory {
     fn apply(&mut self, write: &Write) {
         match write {
             Write::Tally { operation_id, minute, tally } => self.count(operation_id, *minute, tally),
-            Write::Seen { signature, count, at } => self.see(signature, *count, *at),
+            Write::Seen { signature, explanations, count, at } => {
+                self.see(signature, explanations, *count, *at);
+            }
             Write::Sample(report) => self.keep_sample(report),
             Write::Transition(transition) => self.move_stage(transition),
         }
@@ -154,8 +158,13 @@ impl Memory {
         }
     }
 
-    fn see(&mut self, signature: &Signature, count: u64, at: Timestamp) {
-        let seen = &mut self.admit(signature, at).seen;
+    fn see(&mut self, signature: &Signature, explanations: &Explanations, count: u64, at: Timestamp) {
+        let Fault { seen, explanations: known, .. } = self.admit(signature, at);
+        // What is counted as `other` is explained by that.
+        if seen.signature.id == signature.id && !explanations.is_empty() {
+            known.add_all(explanations);
+            seen.signature.explanation = known.most_common().map(str::to_owned);
+        }
         seen.count = seen.count.saturating_add(count);
         seen.first_at = seen.first_at.min(at);
         seen.last_at = seen.last_at.max(at);
@@ -174,6 +183,7 @@ impl Memory {
         let signature = if is_full { other } else { signature.clone() };
         self.signatures.entry(signature.id).or_insert_with(|| Fault {
             seen: SeenSignature { signature, count: 0, first_at: at, last_at: at },
+            explanations: Explanations::default(),
             samples: BTreeSet::new(),
         })
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parallax_core::exchange::Side;
+use parallax_core::judge::Judged;
 use parallax_core::operation::OperationId;
+use parallax_core::rule::RuleSpec;
 use parallax_core::tally::Tally;
 use parallax_core::verdict::{Cause, Outcome, Part, Skip, Verdict};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
@@ -58,6 +60,8 @@ pub struct Meter {
     skipped: Vec<IntCounter>,
     in_flight: IntGauge,
     differences: Vec<IntCounter>,
+    /// One a rule, in the order of the rules.
+    masked: Vec<IntCounter>,
     upstream: Vec<Histogram>,
 }
 
@@ -74,11 +78,16 @@ impl Meter {
     pub(super) fn new(
         id: &OperationId,
         lasting: Tally,
+        rules: &[RuleSpec],
         vectors: &Vectors,
     ) -> Result<Self, prometheus::Error> {
         let id = id.as_str();
         let resolve = |family: &IntCounterVec, words: &mut dyn Iterator<Item = &'static str>| {
             words.map(|word| family.get_metric_with_label_values(&[id, word])).collect::<Result<Vec<_>, _>>()
+        };
+        let by_rule = |rule: &RuleSpec| {
+            let label = format!("{} {}", rule.action.as_str(), rule.at);
+            vectors.rule_masked.get_metric_with_label_values(&[id, &label])
         };
         let histogram = |side: &Side| vectors.upstream.get_metric_with_label_values(&[id, side.as_str()]);
         Ok(Self {
@@ -89,6 +98,7 @@ impl Meter {
             skipped: resolve(&vectors.skipped, &mut Skip::ALL.iter().map(|skip| skip.as_str()))?,
             in_flight: vectors.in_flight.get_metric_with_label_values(&[id])?,
             differences: resolve(&vectors.differences, &mut Part::ALL.iter().map(|part| part.as_str()))?,
+            masked: rules.iter().map(by_rule).collect::<Result<_, _>>()?,
             upstream: Side::ALL.iter().map(histogram).collect::<Result<_, _>>()?,
         })
     }
@@ -129,6 +139,11 @@ impl Meter {
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         u64::try_from(self.in_flight.get()).unwrap_or(0)
+    }
+
+    /// What each rule has masked since this process started, in the order of the rules.
+    pub fn masked(&self) -> impl Iterator<Item = u64> + '_ {
+        self.masked.iter().map(IntCounter::get)
     }
 
     /// What is in flight and the lasting counts, read in this order: a ticket is counted before it
@@ -195,8 +210,12 @@ impl Ticket {
     }
 
     /// The check was judged.
-    pub fn judged(mut self, verdict: &Verdict) {
+    pub fn judged(mut self, judged: &Judged) {
+        let Judged { verdict, masked } = judged;
         self.settle(|meter| {
+            for (counter, &places) in meter.masked.iter().zip(masked) {
+                counter.inc_by(places.into());
+            }
             match verdict {
                 Verdict::Matched(_) => {}
                 Verdict::Unmatched(differences) => {

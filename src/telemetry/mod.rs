@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use parallax_core::operation::OperationId;
+use parallax_core::rule::RuleSpec;
 use parallax_core::tally::Tally;
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -53,6 +54,7 @@ struct Vectors {
     failed: IntCounterVec,
     in_flight: IntGaugeVec,
     differences: IntCounterVec,
+    rule_masked: IntCounterVec,
     upstream: HistogramVec,
     consistency: GaugeVec,
     target: GaugeVec,
@@ -85,17 +87,23 @@ impl Telemetry {
         Ok(Self { registry, vectors, queue_depth, config_reload_success, meters: Mutex::default(), other })
     }
 
-    /// The meter of an operation, with the counts that it had before this process started.
+    /// The meter of an operation with these rules, with the counts that it had before this process
+    /// started.
     ///
     /// # Errors
     /// When the metrics library refuses the label values, which only a change of this file can
     /// cause.
-    pub fn meter(&self, id: &OperationId, lasting: Tally) -> Result<Arc<Meter>, prometheus::Error> {
+    pub fn meter(
+        &self,
+        id: &OperationId,
+        lasting: Tally,
+        rules: &[RuleSpec],
+    ) -> Result<Arc<Meter>, prometheus::Error> {
         let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(meter) = meters.get(id) {
             return Ok(Arc::clone(meter));
         }
-        let meter = Arc::new(Meter::new(id, lasting, &self.vectors)?);
+        let meter = Arc::new(Meter::new(id, lasting, rules, &self.vectors)?);
         meters.insert(id.clone(), Arc::clone(&meter));
         Ok(meter)
     }
@@ -160,6 +168,12 @@ impl Vectors {
                 "parallax_differences_total",
                 "Places where the sides disagreed, by part of the answer.",
                 &["operation_id", "part"],
+            )?,
+            rule_masked: counters(
+                registry,
+                "parallax_rule_masked_total",
+                "Places where the sides had something different and a rule made it count for nothing.",
+                &["operation_id", "rule"],
             )?,
             upstream: histograms(registry)?,
             consistency: ratios(

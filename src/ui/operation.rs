@@ -18,7 +18,7 @@ use super::controls::Draft;
 use super::layout::Page;
 use super::text::{data, path};
 use super::{chart, controls, events, numbers, overview, readiness, words};
-use crate::api::{Caller, OperationView, Problem, Shared};
+use crate::api::{Caller, DetailedView, OperationView, Problem, RuleView, Shared};
 use crate::store::{Backend, Minute, SeenSignature};
 
 /// Faults that are shown; the API gives all of them.
@@ -47,7 +47,7 @@ pub(super) async fn render(
     notice: Option<Markup>,
     draft: &Draft,
 ) -> Result<Response, Problem> {
-    let operation = shared.operation(id).await?;
+    let DetailedView { operation, rules } = shared.operation(id).await?;
     let now = Timestamp::now();
     let kept = Kept::read(shared, id, now).await;
     let content = html! {
@@ -72,6 +72,12 @@ pub(super) async fn render(
                 }
             }
             Err(problem) => (unreadable(problem)),
+        }
+        @if !rules.is_empty() {
+            section aria-labelledby="rules-title" {
+                h2 #rules-title { "Rules" }
+                div #rules data-live { (masked(&rules)) }
+            }
         }
         section aria-labelledby="fate-title" {
             h2 #fate-title { "What became of the requests" }
@@ -229,6 +235,35 @@ fn fault(seen: &SeenSignature, now: Timestamp) -> Markup {
             td.number data-label="Checks" { (numbers::count(seen.count)) }
             td data-label="First seen" { (numbers::ago(seen.first_at, now)) }
             td data-label="Last seen" { (numbers::ago(seen.last_at, now)) }
+        }
+    }
+}
+
+/// The rules with what each has masked. One that masks nothing is either not needed any more or says
+/// something else than was meant.
+fn masked(rules: &[RuleView]) -> Markup {
+    html! {
+        p.hint { "Places where the sides had something different and a rule made it count for nothing, since parallax was started." }
+        table.plain {
+            thead {
+                tr {
+                    th scope="col" { "Where" }
+                    th scope="col" { "Rule" }
+                    th.number scope="col" { "Masked" }
+                }
+            }
+            tbody {
+                @for rule in rules {
+                    tr {
+                        th scope="row" { code { (data(&rule.at)) } }
+                        td { code { (rule.rule) ": " (data(&rule.argument)) } }
+                        td.number {
+                            (numbers::count(rule.masked))
+                            @if rule.masked == 0 { span.hint { " nothing so far: is it still needed?" } }
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use maud::{Markup, html};
 use parallax_core::signature::SignatureId;
+use parallax_core::suggest::{Suggestion, as_yaml};
 
 use super::layout::Page;
 use super::text::{data, operation_path};
@@ -36,6 +37,12 @@ pub(super) async fn show(
         }
         h1.path { (data(&triaged.seen.signature.path)) }
         (facts(&triaged.seen, now))
+        @if !triaged.suggestions.is_empty() {
+            section aria-labelledby="rules-title" {
+                h2 #rules-title { "A rule for it" }
+                (suggestions(&triaged.suggestions, triaged.seen.count))
+            }
+        }
         section aria-labelledby="samples-title" {
             h2 #samples-title { "Samples" }
             @if triaged.samples.is_empty() {
@@ -53,6 +60,31 @@ pub(super) async fn show(
     };
     let title = format!("{} in {operation}", triaged.seen.signature.path);
     Ok(Page { title: &title, caller: Some(&caller), revision: None, content }.respond(StatusCode::OK))
+}
+
+/// What rules would mask, for somebody who has decided that the fault is none.
+fn suggestions(suggestions: &[Suggestion], checks: u64) -> Markup {
+    html! {
+        p.hint {
+            "If this is no fault of the candidate, one of these under " code { "compare:" }
+            " masks it, the narrowest first. Seen in " (numbers::count(checks)) " checks in all."
+        }
+        @for suggestion in suggestions {
+            div.suggestion {
+                pre { code { (data(&suggestion.yaml)) } }
+                p {
+                    "Masks " (suggestion.masks) " of " (suggestion.of) " stored samples"
+                    @if suggestion.with_other_differences > 0 {
+                        "; " (suggestion.with_other_differences) " of them have other differences too"
+                    }
+                    ". It hides " (data(&suggestion.hides)) "."
+                }
+                @for replaced in &suggestion.replaces {
+                    p.hint { "In place of " code { (data(&as_yaml(replaced))) } }
+                }
+            }
+        }
+    }
 }
 
 fn facts(seen: &SeenSignature, now: Timestamp) -> Markup {

@@ -20,7 +20,9 @@ use parallax::ui;
 use parallax::upstream::Addresses;
 use parallax_core::check::CheckId;
 use parallax_core::exchange::Side;
+use parallax_core::judge::Judged;
 use parallax_core::operation::{Operation, OperationId};
+use parallax_core::relation::{Distance, Relation};
 use parallax_core::report::{AnswerSample, Line, Report, ReportedDifference, RequestSample, Sample};
 use parallax_core::signature::{Signature, SignatureId};
 use parallax_core::stage::{Share, Stage};
@@ -53,7 +55,7 @@ impl MadeUp {
         let telemetry = Arc::new(Telemetry::new().expect("metrics"));
         let (store, outage) = flaky().expect("a store");
         let entry = |(operation, stage, tally): (Arc<Operation>, Stage, Tally)| Entry {
-            meter: telemetry.meter(&operation.id, tally).expect("a meter"),
+            meter: telemetry.meter(&operation.id, tally, operation.rules.specs()).expect("a meter"),
             revision: u64::from(stage != Stage::Shadow),
             operation,
             stage,
@@ -108,7 +110,8 @@ impl MadeUp {
         let ticket = entry.meter.begin(AnsweredBy::Legacy);
         ticket.observe(Side::Legacy, legacy);
         ticket.observe(Side::Candidate, candidate);
-        ticket.judged(&Verdict::Matched(Equality::Identical));
+        let verdict = Verdict::Matched(Equality::Identical);
+        ticket.judged(&Judged { verdict, masked: Vec::new() });
     }
 }
 
@@ -198,11 +201,7 @@ async fn fill(made_up: &MadeUp) {
     writes.extend(minutes("getReturn", now));
     for (number, fault) in faults("listReturns").into_iter().enumerate() {
         let count = 2_000 / (number as u64 * number as u64 + 1);
-        writes.push(Write::Seen {
-            signature: Box::new(fault.clone()),
-            count,
-            at: before(now, 60 * number as i64),
-        });
+        writes.push(Write::seen(fault.clone(), count, before(now, 60 * number as i64)));
         for sample in 0..3 {
             let id = (number * 10 + sample) as u128 + 1;
             writes.push(Write::Sample(Box::new(report(id, &fault, before(now, 40 + 300 * sample as i64)))));
@@ -329,6 +328,10 @@ pub(crate) fn report(id: u128, fault: &Signature, at: Timestamp) -> Report {
                 legacy: Some("19.995".to_owned()),
                 candidate: Some("20.00".to_owned()),
                 explanation: fault.explanation.clone(),
+                relation: Relation {
+                    distance: Some(Distance { abs: -2, rel: -3, rounded_to: Some(2) }),
+                    ..Relation::default()
+                },
             },
             ReportedDifference {
                 signature: faults(fault.operation_id.as_str())[2].id,
@@ -338,6 +341,7 @@ pub(crate) fn report(id: u128, fault: &Signature, at: Timestamp) -> Report {
                 legacy: None,
                 candidate: Some(HOSTILE.to_owned()),
                 explanation: None,
+                relation: Relation::default(),
             },
         ],
         more: 3,

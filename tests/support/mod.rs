@@ -59,6 +59,12 @@ impl House {
         at_rest(self.running.control, id).await
     }
 
+    /// What the control listener has under a path.
+    pub(crate) async fn control(&self, path: &str) -> String {
+        let mut client = RawClient::connect(self.running.control).await.expect("the control listener");
+        client.get(path).await.expect("an answer").text().to_owned()
+    }
+
     pub(crate) async fn metrics(&self) -> String {
         let mut client = RawClient::connect(self.running.control).await.expect("the control listener");
         client.get("/metrics").await.expect("metrics").text().to_owned()

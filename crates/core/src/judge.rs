@@ -1,10 +1,20 @@
 //! The article's three counters, decided: what a pair of answers says about the candidate.
 
-use crate::compare::{Comparison, compare_with};
+use crate::compare::{Compared, Comparison, compare_with};
 use crate::exchange::{Answer, Side};
 use crate::isolation::{InProcess, Isolation};
 use crate::rule::Rules;
-use crate::verdict::{Cause, Verdict};
+use crate::verdict::{Cause, Outcome, Verdict};
+
+/// What a pair says, and what the rules masked in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// What it says about the candidate.
+    pub verdict: Verdict,
+    /// By rule, in the order of [`Rules::specs`]: places where the sides had something different
+    /// and the rule made it count for nothing. Empty where the pair proves nothing.
+    pub masked: Vec<u32>,
+}
 
 /// Judges a pair.
 ///
@@ -14,7 +24,7 @@ use crate::verdict::{Cause, Verdict};
 ///   doesn't match", says the article, "and it requires a deeper investigation".
 /// - No complete answer from the other side, or nothing that can be compared: failed.
 #[must_use]
-pub fn judge(answering: Side, answered: &Answer, other: &Result<Answer, Cause>, rules: &Rules) -> Verdict {
+pub fn judge(answering: Side, answered: &Answer, other: &Result<Answer, Cause>, rules: &Rules) -> Judged {
     judge_with(answering, answered, other, rules, &InProcess)
 }
 
@@ -26,17 +36,18 @@ pub fn judge_with(
     other: &Result<Answer, Cause>,
     rules: &Rules,
     isolation: &dyn Isolation,
-) -> Verdict {
+) -> Judged {
     let other = match other {
         Ok(other) => other,
-        Err(cause) => return Verdict::Failed(*cause),
+        Err(cause) => return Judged { verdict: Verdict::Failed(*cause), masked: Vec::new() },
     };
     let (legacy, candidate) = match answering {
         Side::Legacy => (answered, other),
         Side::Candidate => (other, answered),
     };
     let faults = (is_fault(legacy), is_fault(candidate));
-    match compare_with(legacy, candidate, rules, isolation).comparison {
+    let Compared { comparison, masked } = compare_with(legacy, candidate, rules, isolation);
+    let verdict = match comparison {
         Comparison::Different(differences) => Verdict::Unmatched(differences),
         // Only a rule that ignores the status leads here; a fault on one side is none less, also
         // where the bodies cannot be compared.
@@ -46,7 +57,9 @@ pub fn judge_with(
         Comparison::Incomparable(cause) => Verdict::Failed(cause),
         Comparison::Equal(_) if faults.0 => Verdict::Failed(Cause::Both5xx),
         Comparison::Equal(equality) => Verdict::Matched(equality),
-    }
+    };
+    let proves_nothing = verdict.outcome() == Outcome::Failed;
+    Judged { verdict, masked: if proves_nothing { Vec::new() } else { masked } }
 }
 
 fn is_fault(answer: &Answer) -> bool {

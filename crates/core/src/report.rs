@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::CheckId;
 use crate::exchange::Side;
 use crate::operation::OperationId;
+use crate::relation::Relation;
 use crate::signature::{Signature, SignatureId};
 use crate::verdict::{Cause, Kind, Outcome, Part};
 
@@ -54,6 +55,9 @@ pub struct ReportedDifference {
     pub candidate: Option<String>,
     /// The relation between the two values, where one is known.
     pub explanation: Option<String>,
+    /// What a rule would need to know of the two values, without either.
+    #[serde(default)]
+    pub relation: Relation,
 }
 
 /// Both exchanges, redacted and laid out for reading side by side.

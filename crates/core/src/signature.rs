@@ -1,11 +1,13 @@
 //! Which fault a difference belongs to. A signature groups the differences of one fault: it names
 //! a place and a kind, and holds no values.
 
+use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::explanations::Explanations;
 use crate::operation::OperationId;
 use crate::path::{Path, Step, printed, write_name};
 use crate::verdict::{Difference, Kind, Part, Value, ValueType};
@@ -116,6 +118,28 @@ impl Signature {
             candidate_type,
             explanation: difference.explanation.as_deref().map(str::to_owned),
         }
+    }
+
+    /// The faults that a check's differences belong to, each once, in the order of the differences and
+    /// with the most common explanation of its own.
+    #[must_use]
+    pub fn all_of(operation_id: &OperationId, differences: &[Difference]) -> Vec<Self> {
+        let mut found: Vec<(Self, Explanations)> = Vec::new();
+        let mut known: HashMap<SignatureId, usize> = HashMap::new();
+        for difference in differences {
+            let signature = Self::of(operation_id, difference);
+            let at = *known.entry(signature.id).or_insert(found.len());
+            let explanation = signature.explanation.clone();
+            if at == found.len() {
+                found.push((signature, Explanations::default()));
+            }
+            found[at].1.add(explanation.as_deref(), 1);
+        }
+        let explained = |(signature, explanations): (Self, Explanations)| Self {
+            explanation: explanations.most_common().map(str::to_owned),
+            ..signature
+        };
+        found.into_iter().map(explained).collect()
     }
 }
 
@@ -234,6 +258,28 @@ mod tests {
             path("headers", ".AspNetCore.Identity.Application"),
             "$.headers['set-cookie']['.AspNetCore.Identity.Application']"
         );
+    }
+
+    #[test]
+    fn a_check_has_each_fault_once_with_its_most_common_explanation() {
+        let difference = |index, name: &str, explanation: Option<&'static str>| Difference {
+            part: Part::Body,
+            path: Path::from(vec![Step::name("body"), Step::Index(index), Step::name(name)]),
+            kind: Kind::Value,
+            legacy: None,
+            candidate: None,
+            explanation: explanation.map(Into::into),
+        };
+        let (rare, common) = (Some("opposite sign"), Some("rounded to 1 decimals"));
+        let all = [
+            difference(0, "a", rare),
+            difference(0, "b", None),
+            difference(1, "a", common),
+            difference(2, "a", common),
+        ];
+        let found = Signature::all_of(&"op".parse().unwrap(), &all);
+        let shown: Vec<_> = found.iter().map(|one| (one.path.as_str(), one.explanation.as_deref())).collect();
+        assert_eq!(shown, [("$.body[*].a", common), ("$.body[*].b", None)]);
     }
 
     #[test]

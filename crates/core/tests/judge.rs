@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 use parallax_core::compare::{Comparison, compare};
 use parallax_core::exchange::{Answer, Body, Side};
 use parallax_core::format::DigestStream;
-use parallax_core::judge::judge;
+use parallax_core::judge::{self, Judged};
 use parallax_core::rule::{Action, RuleSpec, Rules};
 use parallax_core::verdict::{Cause, Equality, Kind, Verdict};
 
@@ -48,6 +48,10 @@ fn gzipped(answer: &Answer) -> Answer {
 
 fn ignoring(at: &str) -> Rules {
     Rules::compile(&[RuleSpec { at: at.into(), action: Action::Ignore }]).unwrap()
+}
+
+fn judge(answering: Side, answered: &Answer, other: &Result<Answer, Cause>, rules: &Rules) -> Verdict {
+    judge::judge(answering, answered, other, rules).verdict
 }
 
 fn word(verdict: &Verdict) -> String {
@@ -263,4 +267,29 @@ fn a_fault_on_one_side_counts_also_where_the_status_is_ignored() {
     ] {
         assert_eq!(word(&judge(Side::Legacy, &legacy, &Ok(candidate), &rules)), expected);
     }
+}
+
+#[test]
+fn what_a_rule_masked_is_told_with_the_verdict() {
+    let rules = Rules::compile(
+        &["$.body.a", "$.body.b"].map(|at| RuleSpec { at: at.into(), action: Action::Ignore }),
+    )
+    .unwrap();
+    let masked = |legacy: &Answer, candidate: &Answer| {
+        let Judged { verdict, masked } = judge::judge(Side::Legacy, legacy, &Ok(candidate.clone()), &rules);
+        (word(&verdict), masked)
+    };
+    let body = |status: u16, a: u8, c: u8| json(status, &format!("{{\"a\": {a}, \"b\": 1, \"c\": {c}}}"));
+    let equivalent = "matched equivalent".to_owned();
+    assert_eq!(masked(&body(200, 1, 1), &body(200, 2, 1)), (equivalent, vec![1, 0]));
+    let other = "unmatched value $.body.c".to_owned();
+    assert_eq!(masked(&body(200, 1, 1), &body(200, 2, 2)), (other, vec![1, 0]));
+    let nothing = ("failed both_5xx".to_owned(), vec![]);
+    assert_eq!(
+        masked(&body(503, 1, 1), &body(503, 2, 1)),
+        nothing,
+        "a pair that proves nothing masks nothing"
+    );
+    let lost = judge::judge(Side::Legacy, &body(200, 1, 1), &Err(Cause::Timeout), &rules);
+    assert_eq!(lost, Judged { verdict: Verdict::Failed(Cause::Timeout), masked: vec![] });
 }

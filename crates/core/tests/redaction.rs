@@ -73,7 +73,7 @@ fn report_of(target: &str, redaction: Redaction, legacy: &Answer, candidate: &An
         body: "SecretBody".into(),
     };
     let operation = operation(redaction);
-    let verdict = judge(Side::Legacy, legacy, &Ok(candidate.clone()), &operation.rules);
+    let verdict = judge(Side::Legacy, legacy, &Ok(candidate.clone()), &operation.rules).verdict;
     let answered = Exchange { side: Side::Legacy, answer: legacy.clone(), latency: Duration::ZERO };
     let check = Check { id: CheckId(7), operation, request, answered };
     let report = Report::new(&check, Some(legacy), Some(candidate), &verdict, jiff::Timestamp::UNIX_EPOCH);
@@ -328,4 +328,39 @@ fn names_of_cookies_that_are_data_are_masked() {
     assert!(!report.contains("Secret"), "{report}");
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["signatures"][0]["path"], "$.headers['set-cookie'].*");
+}
+
+#[test]
+fn a_relation_has_no_digits_of_a_value() {
+    let legacy = r#"{"price": 83719.64, "at": "2037-11-29T13:47:58.377Z", "no": 4711, "n": "83719", "list": [{"id": 61537}, {"id": 61538}],
+        "url": "http://61537.example/a", "zip": "  83719"}"#;
+    let candidate = r#"{"price": 83719.6, "at": "2037-11-29T13:47:59.377Z", "no": 61537, "n": "83720", "list": [{"id": 61538}, {"id": 61537}],
+        "url": "https://61538.example/a", "zip": "83719 "}"#;
+    let report = report(Redaction::default(), "application/json", legacy, candidate);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let relations: Vec<&serde_json::Value> =
+        report["differences"].as_array().unwrap().iter().map(|one| &one["relation"]).collect();
+    assert_eq!(
+        relations,
+        [
+            &serde_json::json!({"distance": {"abs": -1, "rel": -6, "rounded_to": 1}}),
+            &serde_json::json!({"within_ms": 1000, "shapes": ["iso-time"]}),
+            &serde_json::json!({"distance": {"abs": 5, "rel": 0}, "shapes": ["int"]}),
+            &serde_json::json!({"distance": {"abs": 0, "rel": -4}, "shapes": ["int"]}),
+            &serde_json::json!({"key": "id"}),
+            &serde_json::json!({"origin": true}),
+            &serde_json::json!({"folds": ["whitespace"]}),
+        ]
+    );
+    let text = report["differences"].to_string();
+    for digits in ["837", "19.6", "47", "6153", "203", "1347", "13:47", "377", "58"] {
+        let written = text.matches(digits).count();
+        let in_signatures: usize = report["differences"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["signature"].as_str().unwrap().matches(digits).count())
+            .sum();
+        assert_eq!(written, in_signatures, "{digits} in {text}");
+    }
 }

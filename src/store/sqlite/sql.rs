@@ -28,6 +28,11 @@ pub(super) const ADD_SIGNATURE: &str = "
 pub(super) const SEE_SIGNATURE: &str = "
     UPDATE signatures SET n = n + ?2, first_at = min(first_at, ?3), last_at = max(last_at, ?3) WHERE id = ?1";
 
+pub(super) const EXPLANATIONS: &str = "SELECT explanations FROM signatures WHERE id = ?1";
+
+pub(super) const EXPLAIN_SIGNATURE: &str =
+    "UPDATE signatures SET explanations = ?2, explanation = ?3 WHERE id = ?1";
+
 pub(super) const FORGET_SAMPLE: &str = "DELETE FROM samples WHERE check_id = ?1";
 
 pub(super) const ADD_SAMPLE: &str = "INSERT INTO samples (check_id, at, report) VALUES (?1, ?2, ?3)";

@@ -96,7 +96,32 @@ fn a_newer_format_is_refused() {
     drop(place.open().expect("a new store"));
     place.raw().pragma_update(None, "user_version", 7).expect("a newer format");
     let error = error_of(place.open());
-    assert_eq!(error, StoreError::Newer { place: place.path().display().to_string(), found: 7, known: 1 });
+    assert_eq!(error, StoreError::Newer { place: place.path().display().to_string(), found: 7, known: 2 });
+}
+
+#[test]
+fn a_store_of_the_first_format_is_brought_to_the_present_one() {
+    let place = Place::new();
+    let raw = place.raw();
+    raw.execute_batch(include_str!("schema_1.sql")).expect("the first format");
+    let rows = "
+        PRAGMA application_id = 1347177560;
+        PRAGMA user_version = 1;
+        INSERT INTO signatures VALUES
+            ('00000000000000aa', 'a', 'body', '$.body.a', 'value', NULL, NULL, 'opposite sign', 3, 1, 2),
+            ('00000000000000bb', 'a', 'body', '$.body.b', 'value', NULL, NULL, NULL, 0, 1, 2);";
+    raw.execute_batch(rows).expect("rows");
+    drop(raw);
+    let mut store = place.open().expect("an older store");
+    let mut explained = |count: u64| {
+        let mut signature = store.signatures(&operation("a")).expect("signatures").remove(0).signature;
+        signature.explanation = Some("rounded to 1 decimals".to_owned());
+        store.write(&[Write::seen(signature, count, crate::store::contract::at(1))]).expect("a write");
+        let seen = store.signatures(&operation("a")).expect("signatures").remove(0);
+        (seen.count, seen.signature.explanation)
+    };
+    assert_eq!(explained(2), (5, Some("opposite sign".to_owned())), "the earlier three are not forgotten");
+    assert_eq!(explained(2), (7, Some("rounded to 1 decimals".to_owned())));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Writes, each batch in one transaction.
 
 use jiff::Timestamp;
+use parallax_core::explanations::Explanations;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
 use parallax_core::signature::{Signature, SignatureId};
@@ -9,7 +10,7 @@ use parallax_core::transition::Transition;
 use parallax_core::verdict::ValueType;
 use rusqlite::{Connection, OptionalExtension, Params, TransactionBehavior, params};
 
-use super::rows::{AuditRow, json, nanoseconds};
+use super::rows::{AuditRow, from_json, json, nanoseconds};
 use super::{read, sql};
 use crate::store::backend::{MAX_SAMPLES, MAX_SIGNATURES, Minute, Purged, Write, other_signature};
 use crate::store::terms;
@@ -39,7 +40,13 @@ pub(super) fn all(connection: &mut Connection, batch: &[Write]) -> Result<(), Fa
             Write::Tally { operation_id, minute, tally } => {
                 count(&transaction, operation_id, *minute, tally)?;
             }
-            Write::Seen { signature, count, at } => see(&transaction, signature, *count, *at)?,
+            Write::Seen { signature, explanations, count, at } => {
+                let id = see(&transaction, signature, *count, *at)?;
+                // What is counted as `other` is explained by that.
+                if id == signature.id && !explanations.is_empty() {
+                    explain(&transaction, id, explanations)?;
+                }
+            }
             Write::Sample(report) => keep_sample(&transaction, report)?,
             Write::Transition(transition) => move_stage(&transaction, transition)?,
         }
@@ -75,9 +82,20 @@ fn count(to: &Connection, operation_id: &OperationId, minute: Minute, tally: &Ta
     Ok(())
 }
 
-fn see(to: &Connection, signature: &Signature, count: u64, at: Timestamp) -> rusqlite::Result<()> {
+fn see(to: &Connection, signature: &Signature, count: u64, at: Timestamp) -> rusqlite::Result<SignatureId> {
     let id = admit(to, signature, at)?;
     execute(to, sql::SEE_SIGNATURE, params![id.to_string(), number(count), nanoseconds(at)])?;
+    Ok(id)
+}
+
+/// Adds to how a fault was explained, and keeps the most common explanation as its own.
+fn explain(to: &Connection, id: SignatureId, more: &Explanations) -> rusqlite::Result<()> {
+    let id = id.to_string();
+    let mut explanations: Explanations =
+        to.prepare_cached(sql::EXPLANATIONS)?.query_row([&id], |row| from_json(row, 0))?;
+    explanations.add_all(more);
+    let values = params![id, json(&explanations)?, explanations.most_common()];
+    execute(to, sql::EXPLAIN_SIGNATURE, values)?;
     Ok(())
 }
 

@@ -1,7 +1,5 @@
 //! From a judged check to what may be kept of it. Everything that leaves here is redacted.
 
-use std::collections::HashSet;
-
 use http::{HeaderMap, HeaderName, header};
 
 use super::layout::{self, Clip, Differing};
@@ -13,6 +11,7 @@ use crate::header::split_outside_quotes;
 use crate::operation::Operation;
 use crate::path::{Path, Step};
 use crate::redaction::{REDACTED, Redaction, Samples, mask, mask_number};
+use crate::relation::Relation;
 use crate::signature::{Signature, is_data, is_plain_name};
 use crate::verdict::{Difference, Differences, Kind, Part, Value, ValueType, Verdict};
 
@@ -57,17 +56,10 @@ impl Report {
             reason: if let Verdict::Failed(cause) = verdict { Some(*cause) } else { None },
             differences: differences.kept.iter().map(|difference| view.difference(difference)).collect(),
             more: differences.more,
-            signatures: signatures(operation, differences),
+            signatures: Signature::all_of(&operation.id, &differences.kept),
             sample: view.sample(&check.request, legacy, candidate, differences),
         }
     }
-}
-
-/// The faults that the differences belong to, each once, in the order of the differences.
-fn signatures(operation: &Operation, differences: &Differences) -> Vec<Signature> {
-    let mut seen = HashSet::new();
-    let all = differences.kept.iter().map(|difference| Signature::of(&operation.id, difference));
-    all.filter(|signature| seen.insert(signature.id)).collect()
 }
 
 /// JSON without its indentation, for a value is told within a line. No string in it holds a line
@@ -95,6 +87,7 @@ impl View<'_> {
             legacy: value(&difference.legacy),
             candidate: value(&difference.candidate),
             explanation: difference.explanation.as_deref().map(str::to_owned),
+            relation: Relation::of(difference, &self.operation.rules),
         }
     }
 

@@ -53,6 +53,11 @@ impl Key {
         }
     }
 
+    /// Whether it is this one field alone.
+    pub(crate) fn is_only(&self, name: &str) -> bool {
+        matches!(self.fields.as_slice(), [field] if **field == *name)
+    }
+
     /// The ways of names from an element to each field of its key.
     pub(crate) fn ways(&self) -> &[Vec<Box<str>>] {
         &self.ways

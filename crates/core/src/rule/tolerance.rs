@@ -103,6 +103,18 @@ impl Tolerance {
     }
 }
 
+impl Tolerance {
+    /// Whether every two numbers are near enough that differ by this much at most.
+    pub(crate) fn covers_abs(&self, distance: Decimal<'_>) -> bool {
+        self.abs.as_ref().is_some_and(|abs| abs.decimal().order(&distance).is_ge())
+    }
+
+    /// Whether every two numbers are near enough that differ by this share of the larger at most.
+    pub(crate) fn covers_rel(&self, share: Decimal<'_>) -> bool {
+        self.rel.as_ref().is_some_and(|rel| rel.decimal().order(&share).is_ge())
+    }
+}
+
 impl Amount {
     fn decimal(&self) -> Decimal<'_> {
         Decimal::of(self.lexeme.as_bytes())

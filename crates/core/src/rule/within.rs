@@ -73,6 +73,11 @@ impl fmt::Display for Within {
 }
 
 impl Within {
+    /// Whether every two instants are near enough that are this far apart at most.
+    pub(crate) fn covers_ms(&self, milliseconds: u64) -> bool {
+        i128::from(milliseconds) * 1_000_000 <= self.nanoseconds
+    }
+
     pub(crate) fn accepts(&self, left: Instant, right: Instant) -> bool {
         left.has_offset == right.has_offset
             && (left.nanoseconds - right.nanoseconds).abs() <= self.nanoseconds
