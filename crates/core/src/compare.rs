@@ -8,7 +8,7 @@ mod side;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use self::side::Side;
 use crate::diff;
@@ -188,6 +188,10 @@ impl Bodies<'_> {
         }
         let kinds = (declared_kind(&self.legacy.headers), declared_kind(&self.candidate.headers));
         let may_be_equal = match kinds {
+            // In one charset, other bytes are another text.
+            (Some(BodyKind::Text), Some(BodyKind::Text)) => {
+                self.legacy.headers.get(CONTENT_TYPE) != self.candidate.headers.get(CONTENT_TYPE)
+            }
             (Some(ours), Some(theirs)) => ours == theirs && ours != BodyKind::Opaque,
             (Some(kind), None) | (None, Some(kind)) => kind != BodyKind::Opaque,
             (None, None) => true,
