@@ -232,15 +232,19 @@ fn real_files_saved_again_by_qpdf_are_equal() {
 /// A file in which one letter that is drawn is another one: of the same length, so that no offset
 /// in the file is wrong.
 fn with_another_letter(plain: &[u8]) -> Option<Vec<u8>> {
-    let drawn = memchr::memmem::find_iter(plain, b") Tj").find_map(|end| {
-        let start = memchr::memrchr(b'(', &plain[..end])?;
-        let text = &plain[start + 1..end];
-        let is_plain = text.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'\\' || *byte == b' ');
-        let at = text.iter().position(u8::is_ascii_lowercase)?;
-        is_plain.then_some(start + 1 + at)
+    let shown = ["Tj", "TJ"].map(|word| memchr::memmem::find_iter(plain, word).collect::<Vec<_>>()).concat();
+    let at = shown.into_iter().find_map(|operator| {
+        let before = &plain[operator.saturating_sub(200)..operator];
+        let operands = before.trim_ascii_end();
+        let operands = operands.strip_suffix(b"]").map_or(operands, <[u8]>::trim_ascii_end);
+        let last = operands.strip_suffix(b")").or_else(|| operands.strip_suffix(b">"))?;
+        let is_letter =
+            if operands.ends_with(b")") { u8::is_ascii_alphabetic } else { u8::is_ascii_hexdigit };
+        let found = is_letter(last.last()?) && !last.contains(&b'\\');
+        found.then(|| operator - before.len() + last.len() - 1)
     })?;
     let mut changed = plain.to_vec();
-    changed[drawn] = if changed[drawn] == b'e' { b'a' } else { b'e' };
+    changed[at] = if changed[at] == b'e' { b'a' } else { b'e' };
     Some(changed)
 }
 
@@ -248,7 +252,7 @@ fn with_another_letter(plain: &[u8]) -> Option<Vec<u8>> {
 #[ignore = "needs qpdf and what scripts/fetch-pdfs fetches"]
 fn real_files_with_another_word_differ() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut different, mut wrong) = (0, String::new());
+    let (mut different, mut unknown, mut wrong) = (0, 0, String::new());
     for file in &corpus() {
         let body = Bytes::from(std::fs::read(file).unwrap());
         let saved = directory.path().join("plain.pdf");
@@ -259,9 +263,11 @@ fn real_files_with_another_word_differ() {
         let Some(changed) = with_another_letter(&plain) else { continue };
         match compared(&body, &changed.into()) {
             Comparison::Different(_) => different += 1,
-            other => writeln!(wrong, "{}: {other:?}", file.display()).unwrap(),
+            // Evidence of nothing, as above.
+            Comparison::Incomparable(_) => unknown += 1,
+            Comparison::Equal(_) => writeln!(wrong, "{}", file.display()).unwrap(),
         }
     }
-    assert!(wrong.is_empty(), "{different} differ, but\n{wrong}");
-    assert!(different >= 15, "only {different} files have a word that could be changed");
+    assert!(wrong.is_empty(), "{different} differ, but these are equal\n{wrong}");
+    assert!(different >= 40 && unknown <= 1, "{different} differ, {unknown} cannot be compared");
 }
