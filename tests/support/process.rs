@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use super::DEADLINE;
@@ -15,10 +16,15 @@ pub(crate) struct Process {
     child: Child,
 }
 
-/// An address of this machine on which nobody listens.
+/// An address that nobody listens at, for a process that is started later. Below the ports that the system
+/// hands out by itself, or an outgoing connection of another test might take it in between.
 pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address")
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = (std::process::id().wrapping_mul(97) % 20_000) as u16;
+    let candidates =
+        (0..20_000).map(|_| 10_000 + own.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000);
+    let mut free = candidates.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    free.find(|address| TcpListener::bind(address).is_ok()).expect("a free port")
 }
 
 /// `parallax` with these words, in this directory.
