@@ -97,7 +97,7 @@ impl Redaction {
     /// What the paths know in an element of an array. They also see through it: whether a name that
     /// occurs once or several times is an array depends on the answer where the format has no arrays,
     /// and `$.body.customer.email` is to hide every one of them.
-    pub(crate) fn into_element(&self, array: &States, index: usize, length: usize) -> States {
+    pub(crate) fn at_element(&self, array: &States, index: usize, length: usize) -> States {
         self.body.by_index(array, index, length, |_| false).or(array)
     }
 

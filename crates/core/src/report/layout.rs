@@ -69,7 +69,7 @@ pub(super) fn step(redaction: &Redaction, from: &States, step: &Step) -> States 
     match step {
         Step::Name { name, .. } => redaction.body().by_name(from, name.as_bytes(), |_| false),
         // Where the length of the array is not known, a position from its end matches nothing.
-        Step::Index(index) => redaction.into_element(from, *index, usize::MAX),
+        Step::Index(index) => redaction.at_element(from, *index, usize::MAX),
     }
 }
 
@@ -225,7 +225,7 @@ impl<'d> Layout<'d> {
         let paths = self.redaction.body();
         let states = match step {
             Step::Name { name, .. } => paths.by_name(&parent.states, name.as_bytes(), |_| false),
-            Step::Index(index) => self.redaction.into_element(&parent.states, *index, parent.length),
+            Step::Index(index) => self.redaction.at_element(&parent.states, *index, parent.length),
         };
         let kind = self.differing.at(&self.steps);
         Place {
