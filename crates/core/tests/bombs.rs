@@ -90,6 +90,34 @@ const BOMBS: &[Bomb] = &[
         outcome: Equal,
     },
     Bomb {
+        name: "a_billion_laughs",
+        rules: &[],
+        pair: || {
+            let laughs = |at: usize| format!("<!ENTITY l{at} \"{}\">", format!("&l{};", at - 1).repeat(10));
+            let entities: String = (1..10).map(laughs).collect();
+            let of = |end: &str| {
+                typed(
+                    "application/xml",
+                    format!("<!DOCTYPE l [<!ENTITY l0 \"lol\">{entities}]><l>&l9;</l>{end}"),
+                )
+            };
+            (of(""), of(" "))
+        },
+        outcome: Incomparable(Cause::Undecodable),
+    },
+    Bomb {
+        name: "attributes_of_one_element_of_xml",
+        rules: &[],
+        pair: || (typed("text/xml", with_attributes("a", 1)), typed("text/xml", with_attributes("a", 2))),
+        outcome: Differ(10_000, Kind::Value, "$.body.a['@a0']"),
+    },
+    Bomb {
+        name: "attributes_of_one_element_of_html",
+        rules: &[],
+        pair: || (typed("text/html", with_attributes("p", 1)), typed("text/html", with_attributes("p", 2))),
+        outcome: Unlike(Kind::Value, "$.body.html.body.p['@a0']"),
+    },
+    Bomb {
         name: "numbers_within_a_tolerance_in_any_order",
         rules: &[UNORDERED, r#"{"at": "$.body[*]", "tolerance": {"abs": 1}}"#],
         pair: || {
@@ -496,4 +524,14 @@ fn scattered(at: usize) -> usize {
 fn scattered_of(at: usize, count: usize) -> usize {
     // Prime, and no divisor of any count here.
     at * 7_919 % count
+}
+
+fn typed(content_type: &'static str, body: String) -> Answer {
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+    Answer { status: StatusCode::OK, headers, body: Body::Whole(body.into()), trailers: None }
+}
+
+fn with_attributes(name: &str, value: usize) -> String {
+    let attributes: String = (0..10_000).map(|at| format!(" a{at}=\"{value}\"")).collect();
+    format!("<{name}{attributes}></{name}>")
 }
