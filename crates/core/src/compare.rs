@@ -106,7 +106,8 @@ pub fn compare_with(
     found.more += over;
 
     let comparison = match unknown {
-        _ if !found.kept.is_empty() => Comparison::Different(found),
+        // Also where none is kept.
+        _ if !found.kept.is_empty() || found.more > 0 => Comparison::Different(found),
         Err(cause) => Comparison::Incomparable(cause),
         Ok(_) if masked.iter().any(|&count| count > 0) => Comparison::Equal(Equality::Equivalent),
         Ok(true) if identical => Comparison::Equal(Equality::Identical),
@@ -306,7 +307,7 @@ impl Bodies<'_> {
             return Ok(Found::Same { identical: false });
         }
         let differences = diff::diff(&left, &right, masked).map_err(|_| Cause::Budget)?;
-        if differences.kept.is_empty() {
+        if differences.kept.is_empty() && differences.more == 0 {
             return Ok(Found::Same { identical: false });
         }
         Ok(Found::Different(differences))
@@ -327,7 +328,7 @@ fn count_taken_out(left: &View<'_>, right: &View<'_>, masked: &mut [u32]) {
     let (ours, theirs): (Vec<_>, Vec<_>) = (left.taken_out().collect(), right.taken_out().collect());
     let same = |at: usize| match (ours.get(at), theirs.get(at)) {
         (Some(&(rule, node)), Some(&(other_rule, other))) => {
-            rule == other_rule && left.is_alike(node, right, other)
+            rule == other_rule && left.is_alike_by_name(node, right, other)
         }
         _ => false,
     };
@@ -335,7 +336,7 @@ fn count_taken_out(left: &View<'_>, right: &View<'_>, masked: &mut [u32]) {
     let sorted = |view: &View<'_>, taken_out: &[(usize, NodeId)]| {
         let rest = taken_out.iter().enumerate().filter(|&(at, _)| !same(at));
         let mut rest: Vec<(usize, u64)> =
-            rest.map(|(_, &(rule, node))| (rule, view.hash_alone(node))).collect();
+            rest.map(|(_, &(rule, node))| (rule, view.hash_with_name(node))).collect();
         rest.sort_unstable();
         rest
     };

@@ -4,12 +4,13 @@
 
 use std::io::Write;
 
+use base64::Engine;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use parallax_core::compare::{Comparison, compare};
 use parallax_core::exchange::{Answer, Body, Side};
 use parallax_core::format::DigestStream;
 use parallax_core::judge::{self, Judged};
-use parallax_core::rule::{Action, RuleSpec, Rules};
+use parallax_core::rule::{Action, Limits, RuleSpec, Rules};
 use parallax_core::verdict::{Cause, Equality, Kind, Verdict};
 
 fn answer(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
@@ -201,6 +202,49 @@ fn every_rule_counts_what_it_masked() {
     let compared = compare(&legacy, &candidate, &rules);
     assert_eq!(compared.comparison, Comparison::Equal(Equality::Equivalent));
     assert_eq!(compared.masked, [2, 1, 1, 0]);
+}
+
+/// However many rules say the same of a place, and however often it is looked at.
+#[test]
+fn a_place_is_counted_once() {
+    let masked = |rules: &str, legacy: &str, candidate: &str| {
+        let rules: Vec<RuleSpec> = serde_json::from_str(rules).unwrap();
+        compare(&json(200, legacy), &json(200, candidate), &Rules::compile(&rules).unwrap()).masked
+    };
+    let key = r#"[{"at": "$.body", "key": "id"}, {"at": "$.body[*].id", "fold": "case"}]"#;
+    assert_eq!(masked(key, r#"[{"id":"a","v":1}]"#, r#"[{"id":"A","v":2}]"#), [0, 1]);
+    let absent = r#"[{"at": "$.body..a", "absent": "null"}, {"at": "$.body.a", "absent": null}]"#;
+    assert_eq!(masked(absent, r#"{"a":null}"#, "{}"), [0, 1]);
+    let ignored = r#"[{"at": "$.body..a", "absent": "null"}, {"at": "$.body[?@.x==1]", "ignore": true}]"#;
+    assert_eq!(masked(ignored, r#"{"b":{"x":1,"a":null}}"#, r#"{"b":{"x":1}}"#), [0, 1]);
+    let unordered = r#"[{"at": "$.body", "unordered": true}, {"at": "$.body[*]", "tolerance": {"abs": 1}}]"#;
+    assert_eq!(masked(unordered, "[1,5]", "[5,1]"), [1, 0]);
+    assert_eq!(masked(unordered, "[1,2]", "[2,1]"), [0, 2]);
+    assert_eq!(masked(unordered, "[1,5,9]", "[5,1,20]"), [1, 0]);
+}
+
+#[test]
+fn a_limit_of_no_differences_is_no_match() {
+    let limits = Limits { differences: 0, ..Limits::default() };
+    let compared = compare(&json(200, "[1]"), &json(200, "[2]"), &Rules::default().with_limits(limits));
+    let Comparison::Different(differences) = compared.comparison else { panic!("{compared:?}") };
+    assert_eq!((differences.kept.len(), differences.more), (0, 1));
+}
+
+/// Each string is small and becomes large, and none of them is too large alone.
+#[test]
+fn compressed_strings_share_one_limit() {
+    let limits = Limits { decoded_bytes: 100_000, ..Limits::default() };
+    let rules: Vec<RuleSpec> = serde_json::from_str(r#"[{"at": "$.body[*]", "decode": "gzip"}]"#).unwrap();
+    let rules = Rules::compile(&rules).unwrap().with_limits(limits);
+    let strings = |count: usize, last: &str| {
+        let Body::Whole(coded) = gzipped(&json(200, &"0".repeat(30_000))).body else { panic!() };
+        let text = base64::engine::general_purpose::STANDARD.encode(&coded);
+        json(200, &format!("[{}{last}]", format!("\"{text}\",").repeat(count)))
+    };
+    let of = |count: usize| compare(&strings(count, "1"), &strings(count, "1.0"), &rules).comparison;
+    assert_eq!(of(3), Comparison::Equal(Equality::Equal));
+    assert_eq!(of(4), Comparison::Incomparable(Cause::Budget));
 }
 
 /// One changed leaf is one difference, at its place.

@@ -2,6 +2,7 @@
 //! other side is meant, wherever it stands. What has no key is a multiset of its own, as in
 //! `unordered.rs`; what has a key that the other side lacks is missing or extra, however alike.
 
+use super::matching::{EDGE_STEPS, maximum_matching};
 use super::{Diff, Element, OverBudget, PlaceId, Which};
 use crate::document::NodeId;
 use crate::rule::Key;
@@ -32,18 +33,19 @@ impl Diff<'_, '_> {
                 pairing.extra.extend(alone.iter().map(|entry| entry.element));
             }
             let partners = others.next_if(|other| other[0].hash == group[0].hash).unwrap_or_default();
-            for (one, other) in group.iter().zip(partners) {
-                if self.same_fields(&one.fields, &other.fields)? {
-                    order.push((one.element.0, other.element.0));
-                    pairing.pairs.push((one.element, other.element));
-                } else {
-                    pairing.missing.push(one.element);
-                    pairing.extra.push(other.element);
-                }
+            let mut taken = (vec![false; group.len()], vec![false; partners.len()]);
+            for (one, other) in self.key_partners(group, partners)? {
+                (taken.0[one], taken.1[other]) = (true, true);
+                let (one, other) = (group[one].element, partners[other].element);
+                order.push((one.0, other.0));
+                pairing.pairs.push((one, other));
             }
-            let both = group.len().min(partners.len());
-            pairing.missing.extend(group[both..].iter().map(|entry| entry.element));
-            pairing.extra.extend(partners[both..].iter().map(|entry| entry.element));
+            let alone = |entries: &[Keyed], taken: Vec<bool>| -> Vec<Element> {
+                let alone = entries.iter().zip(taken).filter(|(_, taken)| !taken);
+                alone.map(|(entry, _)| entry.element).collect()
+            };
+            pairing.missing.extend(alone(group, taken.0));
+            pairing.extra.extend(alone(partners, taken.1));
         }
         pairing.extra.extend(others.flatten().map(|entry| entry.element));
         self.mask_order(order, rule);
@@ -72,12 +74,30 @@ impl Diff<'_, '_> {
         Ok((keyed, alone))
     }
 
-    fn same_fields(&mut self, ours: &[NodeId], theirs: &[NodeId]) -> Result<bool, OverBudget> {
-        for (&one, &other) in ours.iter().zip(theirs) {
-            if !self.same(one, other)? {
-                return Ok(false);
+    /// Who belongs to whom among elements whose keys have one hash: in order where that fits, as it
+    /// does for a key that is repeated; of keys under a tolerant rule, as many as can be.
+    fn key_partners(&mut self, ours: &[Keyed], theirs: &[Keyed]) -> Result<Vec<(usize, usize)>, OverBudget> {
+        let mut in_order = Vec::with_capacity(ours.len().min(theirs.len()));
+        for (at, (one, other)) in ours.iter().zip(theirs).enumerate() {
+            if !self.same_fields(&one.fields, &other.fields)? {
+                return maximum_matching(ours.len(), theirs.len(), |row, column| {
+                    self.spend(EDGE_STEPS)?;
+                    self.same_fields(&ours[row].fields, &theirs[column].fields)
+                });
             }
+            in_order.push((at, at));
         }
-        Ok(true)
+        Ok(in_order)
+    }
+
+    /// Whether two keys are the same. What the rules mask in them is counted with their elements.
+    fn same_fields(&mut self, ours: &[NodeId], theirs: &[NodeId]) -> Result<bool, OverBudget> {
+        let start = self.start();
+        let mut same = true;
+        for (&one, &other) in ours.iter().zip(theirs) {
+            same = same && self.same(one, other)?;
+        }
+        self.forget(start);
+        Ok(same)
     }
 }

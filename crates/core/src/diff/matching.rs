@@ -4,10 +4,10 @@
 //! edges are asked for one by one, so that whoever answers can end it.
 
 use super::{Diff, Element, OverBudget, Which};
-use crate::document::NodeId;
+use crate::document::{NodeId, RuledValues};
 
 /// What one edge of a group costs, beside the comparison itself: it is kept until the end.
-const EDGE_STEPS: usize = 16;
+pub(super) const EDGE_STEPS: usize = 16;
 
 /// Elements that belong together, and what has no partner.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ impl Diff<'_, '_> {
             return Ok(matching);
         }
         self.forget(start);
-        let (left, right) = (self.sorted(Which::Legacy, left), self.sorted(Which::Candidate, right));
+        let (left, right) = (self.sorted(Which::Legacy, left)?, self.sorted(Which::Candidate, right)?);
         if let Some(matching) = self.matched_in_order(&left, &right)? {
             return Ok(matching);
         }
@@ -87,10 +87,22 @@ impl Diff<'_, '_> {
         Ok(found)
     }
 
-    fn sorted(&self, side: Which, elements: &[Element]) -> Vec<Element> {
-        let (mut sorted, view) = (elements.to_vec(), self.view(side));
-        sorted.sort_by(|one, other| view.tolerant_order(one.1, other.1).then(one.0.cmp(&other.0)));
-        sorted
+    fn sorted(&mut self, side: Which, elements: &[Element]) -> Result<Vec<Element>, OverBudget> {
+        let nodes: Vec<NodeId> = elements.iter().map(|element| element.1).collect();
+        Ok(self.tolerant_order(side, &nodes)?.into_iter().map(|at| elements[at]).collect())
+    }
+
+    /// Positions of subtrees of one hash in the order of the values that only a tolerant rule tells
+    /// apart: where a perfect pairing exists, pairing in this order mostly is one.
+    pub(super) fn tolerant_order(&mut self, side: Which, nodes: &[NodeId]) -> Result<Vec<usize>, OverBudget> {
+        let view = self.view(side);
+        let mut keyed: Vec<(RuledValues<'_>, usize)> = Vec::with_capacity(nodes.len());
+        for (at, &node) in nodes.iter().enumerate() {
+            self.spend((view.document.end(node) - node) as usize)?;
+            keyed.push((view.ruled_values(node), at));
+        }
+        keyed.sort_by(|one, other| one.0.order(&other.0).then(one.1.cmp(&other.1)));
+        Ok(keyed.into_iter().map(|(_, at)| at).collect())
     }
 
     /// By what a group is brought into an order in which neighbours are likely to be the same.

@@ -19,7 +19,7 @@ mod unordered;
 pub(crate) use explain::explain_texts;
 
 use self::unordered::Pairing;
-use crate::document::{NodeId, NodeKind, Sameness, View};
+use crate::document::{NodeId, NodeKind, View};
 use crate::path::{Path, Step};
 use crate::rule::Action;
 use crate::verdict::{Difference, Differences, Kind, Part};
@@ -34,8 +34,8 @@ pub(crate) struct Diff<'v, 'd> {
     candidate: &'v View<'d>,
     /// Places masked, by rule.
     masked: &'v mut [u32],
-    /// Rules that made values the same in what is being walked, each time they did.
-    by_rules: Vec<usize>,
+    /// Rules that made values or arrays the same in what is being walked, each with legacy's place.
+    by_rules: Vec<(usize, NodeId)>,
     /// Ids that may differ, as they were paired.
     references: Vec<reference::Paired>,
     steps: u64,
@@ -143,10 +143,9 @@ impl Diff<'_, '_> {
             _ if ours.value_type(left) != theirs.value_type(right) => {
                 self.report(Kind::Type, Some(left), Some(right), place);
             }
-            _ if self.legacy.same_leaf(left, self.candidate, right) != Sameness::No => {
-                // A reference whose ids stand for unlike elements: the ids themselves are paired.
-                self.note_reference(left, right);
-            }
+            // The same after all: a reference whose ids stand for unlike elements, or a rule that only
+            // one side's place has.
+            _ if self.same_value(left, right) => {}
             _ => self.report(Kind::Value, Some(left), Some(right), place),
         }
         // The worklist is a stack; what comes first in the document is to be said first.
@@ -168,7 +167,10 @@ impl Diff<'_, '_> {
 
     /// Counts what the rules have masked.
     fn count_masked(&mut self) {
-        for rule in std::mem::take(&mut self.by_rules) {
+        let mut by_rules = std::mem::take(&mut self.by_rules);
+        by_rules.sort_unstable();
+        by_rules.dedup();
+        for (rule, _) in by_rules {
             self.masked[rule] = self.masked[rule].saturating_add(1);
         }
     }

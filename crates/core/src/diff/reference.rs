@@ -25,10 +25,12 @@ type Ids<'d> = HashMap<(usize, Cow<'d, [u8]>), Cow<'d, [u8]>>;
 impl Diff<'_, '_> {
     /// Notes a pair of ids, if these are.
     pub(super) fn note_reference(&mut self, left: NodeId, right: NodeId) {
-        if !self.legacy.has_references() {
+        if !self.legacy.has_references() && !self.candidate.has_references() {
             return;
         }
-        if let Some(hold) = self.legacy.value_rule(left)
+        // The same rule that has let the values differ.
+        let hold = self.legacy.value_rule(left).or_else(|| self.candidate.value_rule(right));
+        if let Some(hold) = hold
             && matches!(self.legacy.rules.action(hold.rule), Action::Ref(_))
         {
             self.references.push(Paired { hold, left, right });
@@ -54,6 +56,11 @@ impl Diff<'_, '_> {
     }
 
     fn report_id(&mut self, pair: Paired) {
+        // The way there is looked for from the root: not for those that nobody will see.
+        if self.found.kept.len() >= self.max_differences {
+            self.found.more += 1;
+            return;
+        }
         let explanation = if pair.hold.refers {
             "refers to another element than legacy does"
         } else {

@@ -6,7 +6,7 @@
 //! walk is a machine with a stack of its own; a group asks for pairs, and each pair is a walk.
 
 use super::matching::maximum_matching;
-use super::{Diff, OverBudget};
+use super::{Diff, OverBudget, Which};
 use crate::document::{NodeId, NodeKind, Sameness, View};
 
 type Pair = (NodeId, NodeId);
@@ -30,11 +30,15 @@ enum Frame {
 struct Group {
     left: Vec<NodeId>,
     right: Vec<NodeId>,
+    /// The rule to be counted at its array, should the pairs be in another order.
+    order: Option<(usize, NodeId)>,
     phase: Phase,
 }
 
 enum Phase {
     New,
+    /// The elements as they are written are being tried.
+    AsWritten,
     /// The elements in the order of their tolerant values are being tried.
     InOrder,
     /// Each is tried with each; so many answers are there.
@@ -123,7 +127,10 @@ impl Diff<'_, '_> {
             let paired = match (ours.document.kind(left), theirs.document.kind(right)) {
                 (NodeKind::Object, NodeKind::Object) => self.pair_members(left, right, pairs)?,
                 (NodeKind::Array, NodeKind::Array) => self.pair_elements(left, right, pairs, groups)?,
-                _ => self.same_value(left, right),
+                _ => {
+                    self.spend(self.leaf_steps(left, right))?;
+                    self.same_value(left, right)
+                }
             };
             if !paired {
                 return Ok(false);
@@ -133,12 +140,12 @@ impl Diff<'_, '_> {
     }
 
     /// Whether two values without parts are the same; notes the rule that makes them so.
-    fn same_value(&mut self, left: NodeId, right: NodeId) -> bool {
+    pub(super) fn same_value(&mut self, left: NodeId, right: NodeId) -> bool {
         let (ours, theirs) = (self.legacy, self.candidate);
         let same = match ours.same_leaf(left, theirs, right) {
             Sameness::Same => true,
             Sameness::By(rule) => {
-                self.by_rules.push(rule);
+                self.by_rules.push((rule, left));
                 true
             }
             Sameness::No => false,
@@ -147,6 +154,13 @@ impl Diff<'_, '_> {
             self.note_reference(left, right);
         }
         same
+    }
+
+    /// What two long values cost beyond the step of their pair; by a rule they are taken apart.
+    fn leaf_steps(&self, left: NodeId, right: NodeId) -> usize {
+        let length = self.legacy.document.raw(left).len() + self.candidate.document.raw(right).len();
+        let is_ruled = self.legacy.value_rule(left).is_some() || self.candidate.value_rule(right).is_some();
+        length / if is_ruled { 32 } else { 128 }
     }
 
     fn pair_members(
@@ -201,9 +215,12 @@ impl Diff<'_, '_> {
         };
         self.spend(all.len() + others.len())?;
         let aligned = |(one, other): (&NodeId, &NodeId)| ours.hash_of(*one) == theirs.hash_of(*other);
-        if !all.iter().zip(&others).all(aligned) {
-            self.by_rules.push(rule);
+        let in_order = all.iter().zip(&others).all(aligned);
+        if !in_order {
+            self.by_rules.push((rule, left));
         }
+        // Counted already, or when a group of one hash turns out to be in another order.
+        let order = in_order.then_some((rule, left));
         all.sort_by_key(|&element| ours.hash_of(element));
         others.sort_by_key(|&element| theirs.hash_of(element));
         if !ours.is_tolerant() && !theirs.is_tolerant() {
@@ -226,7 +243,7 @@ impl Diff<'_, '_> {
             }
             match (left.as_slice(), right.as_slice()) {
                 ([one], [other]) => pairs.push((*one, *other)),
-                _ => groups.push(Group { left, right, phase: Phase::New }),
+                _ => groups.push(Group { left, right, order, phase: Phase::New }),
             }
         }
         Ok(true)
@@ -238,14 +255,21 @@ impl Diff<'_, '_> {
         let zipped = |group: &Group| group.left.iter().copied().zip(group.right.iter().copied()).collect();
         let phase = std::mem::replace(&mut group.phase, Phase::New);
         let (phase, next) = match (phase, answer) {
-            (Phase::New, _) => {
-                let (ours, theirs) = (self.legacy, self.candidate);
-                group.left.sort_by(|&one, &other| ours.tolerant_order(one, other));
-                group.right.sort_by(|&one, &other| theirs.tolerant_order(one, other));
-                (Phase::InOrder, Next::Ask(zipped(group)))
+            (Phase::New, _) => (Phase::AsWritten, Next::Ask(zipped(group))),
+            (Phase::AsWritten, answer) if answer != Some(true) => {
+                let sorted = |nodes: &[NodeId], order: Vec<usize>| -> Vec<NodeId> {
+                    order.into_iter().map(|at| nodes[at]).collect()
+                };
+                group.left = sorted(&group.left, self.tolerant_order(Which::Legacy, &group.left)?);
+                group.right = sorted(&group.right, self.tolerant_order(Which::Candidate, &group.right)?);
+                let pairs: Vec<Pair> = zipped(group);
+                self.note_order(group.order, &pairs);
+                (Phase::InOrder, Next::Ask(pairs))
             }
-            (Phase::InOrder | Phase::Found, Some(true)) => (Phase::Found, Next::Done(true)),
-            (Phase::Found, _) => (Phase::Found, Next::Done(false)),
+            (Phase::AsWritten | Phase::InOrder | Phase::Found, Some(true)) => {
+                (Phase::Found, Next::Done(true))
+            }
+            (Phase::AsWritten | Phase::Found, _) => (Phase::Found, Next::Done(false)),
             (Phase::InOrder, _) => {
                 self.spend(size.saturating_mul(size))?;
                 (Phase::Each(Vec::new()), Next::Ask(vec![(group.left[0], group.right[0])]))
@@ -259,14 +283,26 @@ impl Diff<'_, '_> {
                     let found = maximum_matching(size, size, |row, column| {
                         Ok::<bool, OverBudget>(answers[row * size + column])
                     })?;
+                    if found.len() < size {
+                        return Ok(Next::Done(false));
+                    }
                     let pairs = found.iter().map(|&(row, column)| (group.left[row], group.right[column]));
-                    let next =
-                        if found.len() == size { Next::Ask(pairs.collect()) } else { Next::Done(false) };
-                    (Phase::Found, next)
+                    let pairs: Vec<Pair> = pairs.collect();
+                    self.note_order(group.order, &pairs);
+                    (Phase::Found, Next::Ask(pairs))
                 }
             }
         };
         group.phase = phase;
         Ok(next)
+    }
+
+    /// Notes the rule of an unordered array whose elements are paired in another order.
+    fn note_order(&mut self, order: Option<(usize, NodeId)>, pairs: &[Pair]) {
+        let mut pairs = pairs.to_vec();
+        pairs.sort_unstable();
+        if !pairs.is_sorted_by_key(|pair| pair.1) {
+            self.by_rules.extend(order);
+        }
     }
 }

@@ -6,8 +6,8 @@
 //! where some rule may still match; the backward walk hashes children before their parents. A hash
 //! pairs; it never proves equality, and where both sides go in step nobody asks for one.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -73,7 +73,7 @@ impl<'d> View<'d> {
     }
 
     /// The same for one subtree alone, without a look at the rest of the document.
-    pub(crate) fn hash_alone(&self, node: NodeId) -> u64 {
+    fn hash_alone(&self, node: NodeId) -> u64 {
         self.hashes_below(node, &HashMap::new())[0]
     }
 
@@ -149,6 +149,23 @@ impl<'d> View<'d> {
         left.kind(node) == right.kind(other_node) && left.raw(node) == right.raw(other_node)
     }
 
+    /// The name of a member's value; nothing of an element or of the root.
+    fn name_of(&self, node: NodeId) -> Option<Cow<'_, [u8]>> {
+        let name = node.checked_sub(1).filter(|&name| self.document.kind(name) == NodeKind::Name)?;
+        Some(self.document.content(name))
+    }
+
+    /// Whether two subtrees are spelt alike, and have the same name if they are values of members.
+    pub(crate) fn is_alike_by_name(&self, node: NodeId, other: &View<'_>, other_node: NodeId) -> bool {
+        self.is_alike(node, other, other_node) && self.name_of(node) == other.name_of(other_node)
+    }
+
+    /// The hash of a subtree alone and of its name.
+    pub(crate) fn hash_with_name(&self, node: NodeId) -> u64 {
+        let name = self.name_of(node).map_or(0, |name| xxh3_64(&name));
+        mix(name, self.hash_alone(node))
+    }
+
     /// Whether both documents are the same in the same order, as most pairs are: one walk forwards
     /// over both, which also gives the rules that made it so, each time it did. Where they are not in
     /// step nothing is known yet.
@@ -183,26 +200,6 @@ impl<'d> View<'d> {
             }
         }
         Some(by_rules)
-    }
-
-    /// The order of two subtrees of one hash by the values that only a tolerant rule tells apart:
-    /// where a perfect pairing exists, pairing in this order mostly is one.
-    pub(crate) fn tolerant_order(&self, one: NodeId, other: NodeId) -> Ordering {
-        let values =
-            |node: NodeId| (node..self.document.end(node)).filter(|&at| self.value_rule(at).is_some());
-        let by_value = |(one, other): (NodeId, NodeId)| {
-            let (left, right) = (self.document.content(one), self.document.content(other));
-            match (Decimal::parse(&left), Decimal::parse(&right)) {
-                (Some(ours), Some(theirs)) => ours.order(&theirs),
-                _ => self.moment(&left).cmp(&self.moment(&right)).then_with(|| left.cmp(&right)),
-            }
-        };
-        values(one).zip(values(other)).map(by_value).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
-    }
-
-    fn moment(&self, content: &[u8]) -> Option<i128> {
-        let text = std::str::from_utf8(content).ok()?;
-        crate::rule::instant(text).map(|instant| instant.nanoseconds)
     }
 
     /// The fields by which an array's element is told from the others; nothing when it lacks one. The

@@ -120,6 +120,7 @@ impl Marking<'_> {
                 }
                 Action::Absent(absent) if is_member && absent.is(self.document, node) => {
                     self.at(node).absent = number;
+                    self.forget_absent(node);
                     self.marks.absent.push((hold.rule, node));
                 }
                 action if action.is_of_values() && matches!(kind, NodeKind::String | NodeKind::Number) => {
@@ -141,8 +142,14 @@ impl Marking<'_> {
     fn ignore(&mut self, node: NodeId, rule: usize) {
         if !self.marks.of(node).is_ignored() {
             self.at(node).ignored = rule as u16 + 1;
+            self.forget_absent(node);
             self.marks.ignored.push((rule, node));
         }
+    }
+
+    /// One rule counts a place: what another has said of this node, as the last of all, is void.
+    fn forget_absent(&mut self, node: NodeId) {
+        self.marks.absent.pop_if(|(_, last)| *last == node);
     }
 
     /// Ignores what of a paged document is not its words.

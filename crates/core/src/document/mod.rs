@@ -11,6 +11,7 @@ mod canonical;
 mod marks;
 mod number;
 mod read;
+mod ruled;
 mod text;
 
 use std::borrow::Cow;
@@ -23,6 +24,7 @@ pub(crate) use marks::children;
 pub use number::Decimal;
 pub(crate) use read::read_beside;
 pub use read::{DEPTH_LIMIT, ReadError, read};
+pub(crate) use ruled::RuledValues;
 
 use crate::path::{Step, WIDE_SIBLINGS};
 use crate::verdict::{Value, ValueType};

@@ -73,10 +73,12 @@ pub(crate) fn expand(
     if !rules.decodes() || at_root.is_dead() {
         return Ok(None);
     }
+    let room = &mut rules.limits().decoded_bytes.clone();
     for _ in 0..MAX_PASSES {
         let before = hits.len();
         let from = expanded.as_ref().unwrap_or(document);
-        let mut expansion = Expansion { from, rules, builder: Builder::new(rules.limits().nodes), hits };
+        let mut expansion =
+            Expansion { from, rules, builder: Builder::new(rules.limits().nodes), room, hits };
         expansion.run(at_root)?;
         let next = expansion.builder.finish();
         if hits.len() == before {
@@ -91,6 +93,8 @@ struct Expansion<'e> {
     from: &'e Document,
     rules: &'e Rules,
     builder: Builder,
+    /// Bytes that all compressed strings of the document may still become.
+    room: &'e mut usize,
     hits: &'e mut Vec<Hit>,
 }
 
@@ -122,7 +126,7 @@ impl Expansion<'_> {
     fn write(&mut self, node: NodeId, states: &States) -> Result<Option<Open>, ReadError> {
         let kind = self.from.kind(node);
         if kind == NodeKind::String
-            && let Some(decoded) = self.decoded(node, states)
+            && let Some(decoded) = self.decoded(node, states)?
         {
             self.builder.subtree(&decoded, decoded.root())?;
             return Ok(None);
@@ -141,17 +145,20 @@ impl Expansion<'_> {
         Ok(Some(Open { is_object, rest: rest.into_iter() }))
     }
 
-    fn decoded(&mut self, node: NodeId, states: &States) -> Option<Document> {
-        let (rule, decode) =
-            self.rules.accepted(states).find_map(|hold| match self.rules.action(hold.rule) {
-                Action::Decode(decode) => Some((hold.rule, *decode)),
-                _ => None,
-            })?;
+    fn decoded(&mut self, node: NodeId, states: &States) -> Result<Option<Document>, ReadError> {
+        // The last of the list has the word.
+        let decodes = self.rules.accepted(states).filter_map(|hold| match self.rules.action(hold.rule) {
+            Action::Decode(decode) => Some((hold.rule, *decode)),
+            _ => None,
+        });
+        let Some((rule, decode)) = decodes.last() else { return Ok(None) };
         let content = self.from.content(node);
-        let document = decode.open(&content, self.rules.limits().decoded_bytes, self.rules.limits().nodes)?;
+        let Some(document) = decode.open(&content, self.room, self.rules.limits().nodes)? else {
+            return Ok(None);
+        };
         let hash = hash_of(&document);
         self.hits.push(Hit { rule, written: xxh3_64(&content), content: hash });
-        Some(document)
+        Ok(Some(document))
     }
 }
 
@@ -160,7 +167,8 @@ impl Decode {
     pub(crate) fn holds_same(self, left: &str, right: &str) -> bool {
         let limits = super::Limits::default();
         let hash = |text: &str| {
-            let document = self.open(text.as_bytes(), limits.decoded_bytes, limits.nodes)?;
+            let room = &mut limits.decoded_bytes.clone();
+            let document = self.open(text.as_bytes(), room, limits.nodes).ok()??;
             // A bare number or word may be anything.
             let is_tree = matches!(document.kind(document.root()), NodeKind::Object | NodeKind::Array);
             let hash = || hash_of(&document);
@@ -169,12 +177,19 @@ impl Decode {
         hash(left).is_some_and(|own| hash(right) == Some(own))
     }
 
-    fn open(self, content: &[u8], max_bytes: usize, max_nodes: usize) -> Option<Document> {
-        match self {
+    /// What a string holds, if it holds such a thing.
+    ///
+    /// # Errors
+    /// More than there is room for.
+    fn open(self, content: &[u8], room: &mut usize, max_nodes: usize) -> Result<Option<Document>, ReadError> {
+        Ok(match self {
             Self::Json => read(content.to_vec().into(), max_nodes).ok(),
-            Self::Base64 => held(base64(content)?, max_nodes),
-            Self::Gzip => held(gunzip(&base64(content)?, max_bytes)?, max_nodes),
-        }
+            Self::Base64 => base64(content).and_then(|bytes| held(bytes, max_nodes)),
+            Self::Gzip => {
+                let Some(bytes) = base64(content) else { return Ok(None) };
+                gunzip(&bytes, room)?.and_then(|bytes| held(bytes, max_nodes))
+            }
+        })
     }
 }
 
@@ -205,11 +220,13 @@ fn base64(content: &[u8]) -> Option<Vec<u8>> {
     (!bytes.is_empty()).then_some(bytes)
 }
 
-fn gunzip(bytes: &[u8], max_bytes: usize) -> Option<Vec<u8>> {
+/// What a gzip holds. Whatever comes out of it takes room, also where it breaks off.
+fn gunzip(bytes: &[u8], room: &mut usize) -> Result<Option<Vec<u8>>, ReadError> {
     let mut content = Vec::new();
-    let limit = max_bytes as u64 + 1;
-    flate2::read::MultiGzDecoder::new(bytes).take(limit).read_to_end(&mut content).ok()?;
-    (content.len() <= max_bytes).then_some(content)
+    let limit = *room as u64 + 1;
+    let read = flate2::read::MultiGzDecoder::new(bytes).take(limit).read_to_end(&mut content);
+    *room = room.checked_sub(content.len()).ok_or(ReadError::Nodes { offset: 0 })?;
+    Ok(read.is_ok().then_some(content))
 }
 
 #[cfg(test)]
