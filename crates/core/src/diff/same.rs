@@ -8,6 +8,7 @@
 use super::matching::maximum_matching;
 use super::{Diff, OverBudget, Which};
 use crate::document::{NodeId, NodeKind, Sameness, View};
+use crate::rule::Action;
 
 type Pair = (NodeId, NodeId);
 
@@ -159,8 +160,14 @@ impl Diff<'_, '_> {
     /// What two long values cost beyond the step of their pair; by a rule they are taken apart.
     fn leaf_steps(&self, left: NodeId, right: NodeId) -> usize {
         let length = self.legacy.document.raw(left).len() + self.candidate.document.raw(right).len();
-        let is_ruled = self.legacy.value_rule(left).is_some() || self.candidate.value_rule(right).is_some();
-        length / if is_ruled { 32 } else { 128 }
+        let hold = self.legacy.value_rule(left).or_else(|| self.candidate.value_rule(right));
+        let bytes_a_step = match hold.map(|hold| self.legacy.rules.action(hold.rule)) {
+            // Exact arithmetic on many digits.
+            Some(Action::Tolerance(_)) => 4,
+            Some(_) => 32,
+            None => 128,
+        };
+        length / bytes_a_step
     }
 
     fn pair_members(
