@@ -8,6 +8,7 @@
 
 mod behaviour;
 mod client;
+pub mod h2;
 mod record;
 mod reply;
 mod service;
