@@ -10,6 +10,7 @@ mod admission;
 mod body;
 mod capture;
 mod complaint;
+mod fair;
 mod head;
 mod pending;
 mod problem;

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
 use super::Shared;
+use super::fair::Fair;
 use super::service::Service;
 use crate::tasks;
 use crate::upstream::{PoolLimits, Sides, Upstream};
@@ -182,7 +183,8 @@ impl Connection {
         }
         let (service, peer) = (self.service, self.peer);
         let answer = service_fn(move |request| Arc::clone(&service).answer(peer, request));
-        let mut serving = pin!(self.server.serve_connection_with_upgrades(TokioIo::new(self.stream), answer));
+        let mut serving =
+            pin!(self.server.serve_connection_with_upgrades(TokioIo::new(Fair::new(self.stream)), answer));
         let ended = tokio::select! {
             ended = serving.as_mut() => ended,
             () = drained(&mut self.draining) => {
