@@ -223,9 +223,8 @@ async fn streams_beyond_the_limit_are_refused_and_harm_nobody() {
         client.get(2 * number + 1, "/silent").await.unwrap();
     }
     let refused = loop {
-        match next(&mut client).await {
-            Event::Reset { stream, code } => break (stream, code),
-            _ => {}
+        if let Event::Reset { stream, code } = next(&mut client).await {
+            break (stream, code);
         }
     };
     assert_eq!(refused, (2 * limit + 1, code::REFUSED_STREAM));
