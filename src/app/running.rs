@@ -27,8 +27,6 @@ use crate::upstream::{PoolLimits, Upstream};
 const CLIENTS_MAY_TAKE: Duration = Duration::from_secs(10);
 /// How long waiting checks may take after that.
 const CHECKS_MAY_TAKE: Duration = Duration::from_secs(10);
-/// How long a client may take for the head of a request.
-const HEAD_TIME: Duration = Duration::from_secs(30);
 /// How long a connection to a side is kept; below the 5 s after which common servers close theirs.
 const IDLE_FOR: Duration = Duration::from_secs(4);
 /// How long a connection to a side with a name is used before the name is looked up again.
@@ -181,12 +179,7 @@ fn start_proxy(
         telemetry: Arc::clone(&parts.telemetry),
         complaints: proxy::Complaints::default(),
     });
-    let limits = proxy::Limits {
-        head: settings.limits.head_bytes,
-        uri: settings.limits.uri_bytes,
-        headers: settings.limits.headers,
-        head_time: HEAD_TIME,
-    };
+    let limits = proxy::Limits::from(&settings.limits);
     let pool_limits = pool_limits(KEPT);
     let mut threads = Vec::new();
     let mut workers: Vec<WorkerHandle> = Vec::new();
@@ -199,9 +192,10 @@ fn start_proxy(
         threads.push(threads::start(&format!("plx-data-{number}"), work).map_err(StartError::Thread)?);
     }
     let draining = signals.draining.subscribe();
+    let (most, metrics) = (settings.limits.connections, parts.telemetry.clients.clone());
     let accept = move || async move {
         match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => Acceptor { listener, workers }.run(draining).await,
+            Ok(listener) => Acceptor { listener, workers, most, metrics }.run(draining).await,
             Err(error) => tracing::error!(%error, "cannot accept connections"),
         }
     };

@@ -23,6 +23,7 @@ use serde_saphyr::Spanned;
 
 use super::error::At;
 use super::host_name::HostName;
+use super::limits::LimitsFile;
 use super::network::Network;
 use super::rules::Written;
 use super::scalar::{Count, Listen, Raw, Scalar, Size, Text, Timeout};
@@ -49,7 +50,7 @@ pub(super) struct File {
     pub(super) store: Option<Raw<Text>>,
     /// Where checks wait. This version knows `store` only.
     pub(super) queue: Option<Later>,
-    /// Bounds of what is held in memory.
+    /// Bounds of what clients may send, and of what is held in memory.
     pub(super) limits: Option<LimitsFile>,
     /// What tells one client from another, so that each stays on one side.
     pub(super) sticky: Option<StickyFile>,
@@ -118,22 +119,6 @@ pub(super) struct UpstreamFile {
     pub(super) max_in_flight: Option<Raw<Count>>,
     /// Headers that every request to it gets; a value may be `env:NAME` or `file:PATH`.
     pub(super) headers: Option<BTreeMap<String, Raw<Source>>>,
-}
-
-/// Bounds of what is held in memory.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[schemars(rename = "Limits", deny_unknown_fields)]
-pub(super) struct LimitsFile {
-    /// Checks that wait, at most; 10000 by default.
-    pub(super) queue_checks: Option<Raw<Count>>,
-    /// Bytes of checks that wait, at most; `256MiB` by default.
-    pub(super) queue_bytes: Option<Raw<Size>>,
-    /// Longest head of a request; `32KiB` by default.
-    pub(super) head: Option<Raw<Size>>,
-    /// Most header fields of a request; 100 by default.
-    pub(super) headers: Option<Raw<Count>>,
-    /// Longest target of a request; `8KiB` by default.
-    pub(super) uri: Option<Raw<Size>>,
 }
 
 /// What tells one client from another: `client_ip`, or a mapping.

@@ -7,6 +7,7 @@ mod comparing;
 mod error;
 mod file;
 mod host_name;
+mod limits;
 mod network;
 mod operations;
 mod resolve;
@@ -28,9 +29,10 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 
 pub use error::{At, ConfigError, ConfigErrors};
+pub use limits::Limits;
 pub use network::Network;
 pub use secret::Secret;
-pub use settings::{Control, Limits, Role, Settings, Sticky, StickyKey, Token};
+pub use settings::{Control, Role, Settings, Sticky, StickyKey, Token};
 pub use side::{HostPolicy, Upstream, UpstreamUrl};
 
 /// Largest configuration that is read, in bytes.

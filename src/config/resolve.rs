@@ -10,17 +10,16 @@ use parallax_core::exchange::Side;
 
 use super::comparing;
 use super::error::{At, Problems};
-use super::file::{ControlFile, File, Later, LimitsFile, SideFile, StickyFile, TokenFile, UpstreamFile};
+use super::file::{ControlFile, File, Later, SideFile, StickyFile, TokenFile, UpstreamFile};
+use super::limits;
 use super::operations;
-use super::scalar::{Count, Listen, Raw, Scalar, Size, Text, Timeout};
+use super::scalar::{Count, Listen, Raw, Scalar, Text, Timeout};
 use super::secret::{Source, Vault};
-use super::settings::{Control, Limits, Settings, Sticky, StickyKey, Token};
+use super::settings::{Control, Settings, Sticky, StickyKey, Token};
 use super::side::{HostPolicy, Upstream, UpstreamUrl};
 
 /// How long the candidate may take, unless the file says otherwise; it bounds every copy.
 const CANDIDATE_TIMEOUT: Duration = Duration::from_secs(10);
-/// http refuses longer targets.
-const LONGEST_URI_BYTES: usize = 65_534;
 
 /// The settings, or everything that is wrong collected. The result is of use only when nothing was.
 pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -> Option<Settings> {
@@ -40,7 +39,7 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
         listen,
         control,
         store: store(file.store.as_ref(), problems),
-        limits: limits(file.limits.as_ref().unwrap_or(&LimitsFile::default()), problems),
+        limits: limits::resolve(file.limits.as_ref(), problems),
         sticky: sticky(file.sticky.as_ref(), vault, problems),
         trusted_proxies: list(file.trusted_proxies.as_deref(), problems),
         retention: get(file.retention.as_ref(), Duration::from_secs(7 * 24 * 3600), problems),
@@ -285,22 +284,6 @@ fn store(raw: Option<&Raw<Text>>, problems: &mut Problems) -> String {
     };
     problems.add(raw.at, message);
     url
-}
-
-fn limits(file: &LimitsFile, problems: &mut Problems) -> Limits {
-    let uri_bytes = get(file.uri.as_ref(), Size(8 << 10), problems).0;
-    if let Some(raw) = &file.uri
-        && uri_bytes > LONGEST_URI_BYTES
-    {
-        problems.add(raw.at, format!("`limits.uri` is {LONGEST_URI_BYTES} bytes at most"));
-    }
-    Limits {
-        queue_checks: get(file.queue_checks.as_ref(), Count(10_000), problems).0,
-        queue_bytes: get(file.queue_bytes.as_ref(), Size(256 << 20), problems).0,
-        head_bytes: get(file.head.as_ref(), Size(32 << 10), problems).0,
-        headers: get(file.headers.as_ref(), Count(100), problems).0,
-        uri_bytes,
-    }
 }
 
 fn sticky(file: Option<&StickyFile>, vault: &Vault<'_>, problems: &mut Problems) -> Sticky {

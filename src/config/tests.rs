@@ -54,6 +54,12 @@ fn the_smallest_file_has_the_contracts_defaults() {
         head_bytes: 32 << 10,
         headers: 100,
         uri_bytes: 8 << 10,
+        body_bytes: None,
+        head_time: Duration::from_secs(30),
+        idle: Duration::from_secs(75),
+        body_rate_bytes: Some(240),
+        connections: 16_384,
+        streams: 128,
     };
     assert_eq!(settings.limits, limits);
     assert_eq!(settings.sticky, Sticky { key: StickyKey::ClientIp, salt: "parallax".into() });

@@ -7,23 +7,32 @@
 
 mod acceptor;
 mod admission;
+mod ask;
 mod body;
 mod capture;
+mod client;
 mod complaint;
+mod guard;
 mod head;
+mod interim;
+mod limits;
 mod pending;
 mod problem;
+mod sent;
+mod serve;
 mod service;
 mod sticky;
 mod upgrade;
+mod upload;
 mod worker;
 
 use std::sync::Arc;
 
 pub use acceptor::Acceptor;
 pub use complaint::Complaints;
+pub use limits::Limits;
 pub use sticky::Sticky;
-pub use worker::{Limits, Worker, WorkerHandle};
+pub use worker::{Worker, WorkerHandle};
 
 use crate::queue::Queue;
 use crate::routing::SharedRouting;

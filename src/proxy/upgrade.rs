@@ -46,7 +46,7 @@ pub(crate) fn join(mut response: Response<Incoming>, switching: Switching) -> Re
             pass_both_ways(client, side).await;
         });
     }
-    response.map(AnswerBody::Passed)
+    response.map(AnswerBody::passed)
 }
 
 async fn pass_both_ways(client: Upgraded, side: Upgraded) {

@@ -5,6 +5,7 @@
 //! handles are resolved when an operation is registered, so the hot path adds to atomics and
 //! looks nothing up. Labels come from the configuration only, never from traffic.
 
+mod clients;
 mod exposition;
 mod meter;
 
@@ -18,8 +19,11 @@ use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+pub use clients::ClientMetrics;
 pub use exposition::{Format, Snapshot};
 pub use meter::{AnsweredBy, Latency, Meter, Ticket};
+
+use crate::wire::Refusal;
 
 /// Upper bounds of the latency histogram, in seconds: fine enough below 10 ms to see a
 /// millisecond, wide enough above to see a timeout.
@@ -32,6 +36,8 @@ const LATENCY_BUCKETS_S: [f64; 20] = [
 pub struct Telemetry {
     registry: Registry,
     vectors: Vectors,
+    /// What is counted of clients.
+    pub clients: ClientMetrics,
     /// Checks that wait for the other side's answer.
     pub queue_depth: IntGauge,
     /// 1 while the last reload of the configuration was accepted.
@@ -71,6 +77,7 @@ impl Telemetry {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let vectors = Vectors::register(&registry)?;
+        let clients = ClientMetrics::register(&registry, &Refusal::WORDS)?;
         let queue_depth =
             gauge(&registry, "parallax_queue_depth", "Checks waiting for the other side's answer.")?;
         let config_reload_success = gauge(
@@ -84,7 +91,15 @@ impl Telemetry {
             vectors.requests.get_metric_with_label_values(&[OperationId::OTHER, by.as_str()])
         };
         let other = Other { legacy: other(AnsweredBy::Legacy)?, parallax: other(AnsweredBy::Parallax)? };
-        Ok(Self { registry, vectors, queue_depth, config_reload_success, meters: Mutex::default(), other })
+        Ok(Self {
+            registry,
+            vectors,
+            clients,
+            queue_depth,
+            config_reload_success,
+            meters: Mutex::default(),
+            other,
+        })
     }
 
     /// The meter of an operation with these rules, with the counts that it had before this process

@@ -6,6 +6,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+/// Why a body ended before its end.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
 /// The body of a request on its way to a side.
 pub enum RequestBody {
     /// None, or already sent.
@@ -13,7 +16,7 @@ pub enum RequestBody {
     /// All of it in memory: a copy.
     Whole(Bytes),
     /// Streamed from the client.
-    Streamed(Pin<Box<dyn Body<Data = Bytes, Error = hyper::Error> + Send>>),
+    Streamed(Pin<Box<dyn Body<Data = Bytes, Error = BodyError> + Send>>),
 }
 
 impl RequestBody {
@@ -32,12 +35,12 @@ impl std::fmt::Debug for RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => {

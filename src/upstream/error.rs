@@ -71,6 +71,12 @@ impl Fault {
         Self { cause, detail }
     }
 
+    /// Something that is no HTTP, or not what may be answered.
+    #[must_use]
+    pub fn protocol(detail: &str) -> Self {
+        Self { cause: Cause::Protocol, detail: detail.to_owned() }
+    }
+
     /// No complete answer in time.
     #[must_use]
     pub fn timeout(limit: std::time::Duration) -> Self {

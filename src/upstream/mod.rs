@@ -21,7 +21,7 @@ use parallax_core::exchange::Side;
 use crate::config::{self, HostPolicy};
 
 pub use address::Addresses;
-pub use body::RequestBody;
+pub use body::{BodyError, RequestBody};
 pub use error::{Fault, SendError};
 pub use hop::{names_connection, strip_hop_by_hop};
 pub use pool::{Again, Pool, PoolLimits};
