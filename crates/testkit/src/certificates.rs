@@ -89,14 +89,21 @@ impl TestCertificate {
         Self { cert: cert.pem(), key: key.serialize_pem() }
     }
 
-    /// Writes `NAME.crt` and `NAME.key` into a directory, in place of what was there.
+    /// Puts `NAME.crt` and `NAME.key` into a directory, in place of what was there.
     #[must_use]
     pub fn write(&self, directory: &Path, name: &str) -> (PathBuf, PathBuf) {
         let paths = (directory.join(format!("{name}.crt")), directory.join(format!("{name}.key")));
-        fs::write(&paths.0, &self.cert).expect("a file");
-        fs::write(&paths.1, &self.key).expect("a file");
+        replace(&paths.0, &self.cert);
+        replace(&paths.1, &self.key);
         paths
     }
+}
+
+/// By a new file, because two writes to the same one within a tick of the clock may look alike.
+fn replace(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, text).expect("a file");
+    fs::rename(new, path).expect("a file in its place");
 }
 
 fn server_params(names: &[&str]) -> CertificateParams {
