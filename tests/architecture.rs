@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 /// below all of them and knows none.
 const MODULES: &[(&str, &[&str])] = &[
     ("tasks", &[]),
-    ("config", &[]),
+    ("tls", &[]),
+    ("config", &["tls"]),
     ("isolate", &[]),
     ("wire", &[]),
     ("telemetry", &["wire"]),
@@ -18,7 +19,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("store", &["tasks"]),
     ("routing", &["telemetry"]),
     // Beside each other: none of these knows another, but for the runner, whose findings are recorded.
-    ("proxy", &["config", "queue", "routing", "tasks", "telemetry", "upstream", "wire"]),
+    ("proxy", &["config", "queue", "routing", "tasks", "telemetry", "tls", "upstream", "wire"]),
     ("recorder", &["store", "tasks", "telemetry"]),
     ("runner", &["queue", "recorder", "tasks", "telemetry", "upstream"]),
     ("rollout", &["routing", "store", "tasks", "telemetry", "upstream"]),
@@ -39,6 +40,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "store",
             "tasks",
             "telemetry",
+            "tls",
             "ui",
             "upstream",
         ],

@@ -24,6 +24,9 @@ pub enum StartError {
     /// The metrics could not be registered.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The certificates could not be read.
+    #[error("`tls`: {0}")]
+    Tls(#[from] crate::tls::TlsError),
     /// The operations could not be routed.
     #[error("`operations`: an operation {0}")]
     Routing(#[from] parallax_core::router::SameRequests),

@@ -21,6 +21,7 @@ use crate::routing::SharedRouting;
 use crate::runner::Runner;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
+use crate::tls::ServerTls;
 use crate::upstream::{PoolLimits, Upstream};
 
 /// How long clients may take to finish their requests when the process ends.
@@ -64,6 +65,7 @@ struct Parts {
     routing: SharedRouting,
     telemetry: Arc<Telemetry>,
     recorder: Arc<Recorder>,
+    tls: Option<Arc<ServerTls>>,
 }
 
 impl Running {
@@ -87,6 +89,7 @@ impl Running {
             routing,
             telemetry,
             recorder,
+            tls: assemble::tls(&settings)?,
         };
         let signals = Signals {
             ready: watch::channel(true).0,
@@ -103,6 +106,7 @@ impl Running {
         ));
         let control = control::Control {
             listener: opened.control,
+            tls: parts.tls,
             routing: parts.routing,
             telemetry: parts.telemetry,
             store: opened.store.clone(),
@@ -173,6 +177,7 @@ fn start_proxy(
     signals: &Signals,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
     let shared = Arc::new(proxy::Shared {
+        tls: parts.tls.clone(),
         routing: Arc::clone(&parts.routing),
         sticky: Sticky::new(settings.sticky.clone(), settings.trusted_proxies.clone()),
         queue,

@@ -22,6 +22,7 @@ mod sent;
 mod serve;
 mod service;
 mod sticky;
+mod stream;
 mod upgrade;
 mod upload;
 mod worker;
@@ -37,9 +38,12 @@ pub use worker::{Worker, WorkerHandle};
 use crate::queue::Queue;
 use crate::routing::SharedRouting;
 use crate::telemetry::Telemetry;
+use crate::tls::ServerTls;
 
 /// What all threads of the proxy share.
 pub struct Shared {
+    /// What clients are shown; none where they speak without TLS.
+    pub tls: Option<Arc<ServerTls>>,
     /// The operations and their stages.
     pub routing: SharedRouting,
     /// By what clients are recognised.

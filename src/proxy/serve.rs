@@ -2,6 +2,7 @@
 //! are served, and it ends in good order, also when the process does.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use super::client::{Client, Protocol};
 use super::guard::Guard;
 use super::limits::{GRACE, Limits};
 use super::service::Service;
+use super::stream::{Agreed, ClientStream};
 
 /// With this an HTTP/2 connection opens (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -56,7 +58,8 @@ impl Servers {
 
 /// A client's connection.
 pub(crate) struct Connection {
-    pub(crate) stream: TcpStream,
+    /// As it was accepted, until it is opened.
+    pub(crate) stream: Option<TcpStream>,
     pub(crate) client: Arc<Client>,
     pub(crate) service: Arc<Service>,
     pub(crate) servers: Arc<Servers>,
@@ -65,40 +68,65 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn run(mut self) {
-        let Limits { message, patience, .. } = self.servers.limits;
-        let mut guard = Guard::new(self.stream, Arc::clone(&self.client), message, patience);
-        let is_http2 = tokio::select! {
-            opened = guard.opens_with(PREFACE) => match opened {
-                Ok(is_http2) => is_http2,
-                Err(_) => return,
-            },
-            () = may_end(&self.client, &mut self.draining) => return,
+        let client = Arc::clone(&self.client);
+        let mut draining = self.draining.clone();
+        let opened = tokio::select! {
+            opened = self.open() => opened,
+            () = may_end(&client, &mut draining) => return,
         };
-        self.client.speaks(if is_http2 { Protocol::Http2 } else { Protocol::Http1 });
+        let ended = match opened {
+            Ok((guard, protocol)) => {
+                client.speaks(protocol);
+                self.serve(guard, protocol).await
+            }
+            Err(error) => return tracing::debug!(peer = %client.peer, %error, "nothing was asked"),
+        };
+        if let Err(error) = ended {
+            tracing::debug!(peer = %client.peer, %error, "a client's connection ended early");
+        }
+    }
+
+    /// The handshake, and how the client speaks.
+    async fn open(&mut self) -> io::Result<(Guard<ClientStream>, Protocol)> {
+        let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
+        let Limits { message, patience, .. } = self.servers.limits;
+        let tls = self.service.shared.tls.as_deref();
+        let accepted = tokio::time::timeout(patience.head, ClientStream::accept(stream, tls)).await;
+        let (stream, agreed) = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        let mut guard = Guard::new(stream, Arc::clone(&self.client), message, patience);
+        let is_http2 = match agreed {
+            Agreed::Http1 => false,
+            Agreed::Http2 => {
+                guard.open();
+                true
+            }
+            Agreed::Nothing => guard.opens_with(PREFACE).await?,
+        };
+        Ok((guard, if is_http2 { Protocol::Http2 } else { Protocol::Http1 }))
+    }
+
+    async fn serve(mut self, guard: Guard<ClientStream>, protocol: Protocol) -> hyper::Result<()> {
         let (client, service) = (Arc::clone(&self.client), self.service);
         let answer = service_fn(move |request| Arc::clone(&service).answer(Arc::clone(&client), request));
         let io = TokioIo::new(guard);
-        let ended = if is_http2 {
-            let mut serving = pin!(self.servers.http2.serve_connection(io, answer));
-            tokio::select! {
-                ended = serving.as_mut() => ended,
-                () = may_go_away(&self.client, &mut self.draining, patience.idle) => {
-                    serving.as_mut().graceful_shutdown();
-                    serving.await
+        match protocol {
+            Protocol::Http1 => {
+                let mut serving = pin!(self.servers.http1.serve_connection(io, answer).with_upgrades());
+                tokio::select! {
+                    ended = serving.as_mut() => return ended,
+                    () = may_end(&self.client, &mut self.draining) => serving.as_mut().graceful_shutdown(),
                 }
+                serving.await
             }
-        } else {
-            let mut serving = pin!(self.servers.http1.serve_connection(io, answer).with_upgrades());
-            tokio::select! {
-                ended = serving.as_mut() => ended,
-                () = may_end(&self.client, &mut self.draining) => {
-                    serving.as_mut().graceful_shutdown();
-                    serving.await
+            Protocol::Http2 => {
+                let idle = self.servers.limits.patience.idle;
+                let mut serving = pin!(self.servers.http2.serve_connection(io, answer));
+                tokio::select! {
+                    ended = serving.as_mut() => return ended,
+                    () = may_go_away(&self.client, &mut self.draining, idle) => serving.as_mut().graceful_shutdown(),
                 }
+                serving.await
             }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(peer = %self.client.peer, %error, "a client's connection ended early");
         }
     }
 }

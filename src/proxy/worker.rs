@@ -97,7 +97,7 @@ impl Worker {
             let active = Active::one_of(&self.active, &self.shared);
             let Ok(stream) = TcpStream::from_std(stream) else { continue };
             let connection = Connection {
-                stream,
+                stream: Some(stream),
                 client: Client::new(peer, Some(active)),
                 service: Arc::clone(&service),
                 servers: Arc::clone(&servers),
