@@ -84,6 +84,23 @@ impl Process {
         }
     }
 
+    /// Bytes of memory that the process has now.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("the process lives");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kilobytes * 1024
+    }
+
+    /// What the process has printed, to find a panic in; a process that has ended fails the test.
+    pub(crate) fn assert_lives(&mut self) {
+        let ended = self.child.try_wait().expect("a child");
+        let said = std::fs::read_to_string(self.directory().join(SAID)).unwrap_or_default();
+        assert!(ended.is_none(), "the process has ended with {ended:?}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+
     fn wait_until_ready(&self) {
         let began = Instant::now();
         while TcpStream::connect(self.proxy).is_err() || TcpStream::connect(self.control).is_err() {
@@ -100,10 +117,14 @@ impl Drop for Process {
     }
 }
 
+/// Where the process's log goes, in its directory.
+const SAID: &str = "said.txt";
+
 fn serve(directory: &Path) -> Child {
+    let said = std::fs::File::options().create(true).append(true).open(directory.join(SAID));
     command(directory, &["serve"])
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(said.expect("a file"))
         .spawn()
         .expect("parallax starts")
 }

@@ -12,6 +12,7 @@ mod client;
 mod record;
 mod reply;
 mod service;
+mod strict;
 mod wait;
 mod wire;
 
@@ -21,5 +22,9 @@ pub use client::{RawClient, RawResponse};
 pub use record::Recorded;
 pub use reply::Reply;
 pub use service::FakeService;
+pub use strict::{
+    Answered, Invalid, StrictFraming, StrictHead, StrictService, check_chunk_line, check_head, check_request,
+    check_trailer,
+};
 pub use wait::{wait_until, wait_until_blocking};
 pub use wire::Headers;
