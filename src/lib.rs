@@ -20,4 +20,3 @@ pub mod telemetry;
 pub mod tls;
 pub mod ui;
 pub mod upstream;
-pub mod wire;

@@ -5,7 +5,7 @@
 use http::{Method, Request, header};
 
 use super::limits::Limits;
-use crate::wire::{Refusal, is_host};
+use parallax_core::wire::{Refusal, is_host};
 
 /// The refusal of an HTTP/2 request, when there is a reason for one.
 pub(crate) fn refuse<B>(request: &Request<B>, limits: &Limits) -> Option<Refusal> {

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::client::Client;
-use crate::wire::{Fed, HeadLimits, Refusal, Requests, Then};
+use parallax_core::wire::{Fed, HeadLimits, Refusal, Requests, Then};
 
 /// How long a client may take.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::guard::Patience;
 use super::upload::UploadLimits;
 use crate::config;
-use crate::wire::HeadLimits;
+use parallax_core::wire::HeadLimits;
 
 /// Bounds on what clients may send.
 #[derive(Clone, Copy, Debug)]

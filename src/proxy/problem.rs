@@ -7,7 +7,7 @@ use parallax_core::verdict::Cause;
 
 use super::body::AnswerBody;
 use crate::upstream::Fault;
-use crate::wire::Refusal;
+use parallax_core::wire::Refusal;
 
 /// The answer for a side that gave none: 504 when it took too long, otherwise 502.
 pub(crate) fn no_answer(side: Side, fault: &Fault) -> Response<AnswerBody> {

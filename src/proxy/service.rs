@@ -30,7 +30,7 @@ use crate::queue::{AnswerHead, RequestHead};
 use crate::routing::Entry;
 use crate::telemetry::{AnsweredBy, Meter, Ticket};
 use crate::upstream::{Again, SendError, Sides, strip_hop_by_hop};
-use crate::wire::Refusal;
+use parallax_core::wire::Refusal;
 
 /// What serves the requests of one thread.
 pub(crate) struct Service {

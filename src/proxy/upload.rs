@@ -17,7 +17,7 @@ use tokio::time::Sleep;
 use super::capture::RequestCapture;
 use super::client::Client;
 use crate::upstream::BodyError;
-use crate::wire::Refusal;
+use parallax_core::wire::Refusal;
 
 /// A request's capture, shared between its body (owned by the upstream connection) and the check
 /// that is made when the answer is complete. Locked by one thread only, never for long.

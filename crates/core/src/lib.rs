@@ -32,3 +32,4 @@ pub mod tally;
 pub mod template;
 pub mod transition;
 pub mod verdict;
+pub mod wire;

@@ -19,6 +19,20 @@ pub struct HeadLimits {
 }
 
 /// The requests of one connection.
+///
+/// ```
+/// use parallax_core::wire::{HeadLimits, Requests, Then};
+///
+/// let limits = HeadLimits { head: 32 << 10, uri: 8 << 10, headers: 100, body: u64::MAX };
+/// let request = b"GET /returns/7 HTTP/1.1\r\nHost: shop\r\n\r\n";
+/// let mut requests = Requests::new(limits);
+/// assert_eq!(requests.feed(&request[..10]).cleared, 0, "half a head is not read on");
+/// assert_eq!(requests.feed(request).cleared, request.len());
+///
+/// let two_lengths = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n";
+/// let Then::Refused(refusal) = requests.feed(two_lengths).then else { panic!("it is ambiguous") };
+/// assert_eq!(refusal.status(), 400);
+/// ```
 #[derive(Debug)]
 pub struct Requests {
     state: State,
