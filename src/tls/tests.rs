@@ -244,6 +244,30 @@ async fn a_client_is_shown_the_certificate_of_the_name_it_asks_for() {
     }
 }
 
+#[test]
+fn of_two_certificates_of_a_name_the_client_gets_one_that_it_understands() {
+    use rustls::SignatureScheme::{ECDSA_NISTP256_SHA256, ED25519, RSA_PSS_SHA256};
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let authority = Authority::new("ours");
+    let names = &["shop.test"];
+    let all = [
+        files(authority.server(&["first.test"]).write(directory.path(), "first")),
+        files(authority.server_ed25519(names).write(directory.path(), "ed25519")),
+        files(authority.server(names).write(directory.path(), "ecdsa")),
+    ];
+    let shown = shown::Shown::load(&all).expect("certificates");
+    for (known, expected) in [
+        (&[ED25519, ECDSA_NISTP256_SHA256][..], 1),
+        (&[ECDSA_NISTP256_SHA256], 2),
+        (&[ED25519], 1),
+        (&[RSA_PSS_SHA256], 0),
+    ] {
+        let found = shown.find(Some("shop.test"), known).expect("a certificate");
+        assert_eq!(found.cert[0], certificate(&all[expected]), "{known:?}");
+    }
+}
+
 #[tokio::test]
 async fn both_versions_are_spoken_and_sessions_are_resumed() {
     let directory = tempfile::tempdir().expect("a directory");
