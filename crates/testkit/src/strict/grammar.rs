@@ -82,7 +82,7 @@ pub fn check_request(mut bytes: &[u8]) -> Result<(), String> {
         rest = &rest[line.len()..];
         if size == 0 {
             let trailers = rest.split_crlf_lines().take_while(|line| *line != b"\r\n");
-            return trailers.map(check_trailer).collect();
+            return trailers.try_for_each(check_trailer);
         }
         let Some(after) = rest.get(size..) else { return Ok(()) };
         match after {
