@@ -19,3 +19,4 @@ pub mod tasks;
 pub mod telemetry;
 pub mod ui;
 pub mod upstream;
+pub mod wire;
