@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::tape::Reader;
+
 /// The body of a request on its way to a side.
 pub enum RequestBody {
     /// None, or already sent.
@@ -14,6 +16,8 @@ pub enum RequestBody {
     Whole(Bytes),
     /// Streamed from the client.
     Streamed(Pin<Box<dyn Body<Data = Bytes, Error = hyper::Error> + Send>>),
+    /// Streamed, and kept for as long as it may have to be sent again.
+    Taped(Reader),
 }
 
 impl RequestBody {
@@ -46,6 +50,7 @@ impl Body for RequestBody {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Self::Streamed(body) => body.as_mut().poll_frame(context),
+            Self::Taped(reader) => Pin::new(reader).poll_frame(context),
         }
     }
 
@@ -54,6 +59,7 @@ impl Body for RequestBody {
             Self::Empty => true,
             Self::Whole(_) => false,
             Self::Streamed(body) => body.is_end_stream(),
+            Self::Taped(reader) => reader.is_end_stream(),
         }
     }
 
@@ -62,6 +68,7 @@ impl Body for RequestBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Streamed(body) => body.size_hint(),
+            Self::Taped(reader) => reader.size_hint(),
         }
     }
 }
