@@ -17,6 +17,7 @@ pub mod runner;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;
+pub mod tls;
 pub mod ui;
 pub mod upstream;
 pub mod wire;

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 /// below all of them and knows none.
 const MODULES: &[(&str, &[&str])] = &[
     ("tasks", &[]),
-    ("config", &[]),
+    ("tls", &[]),
+    ("config", &["tls"]),
     ("isolate", &[]),
     ("telemetry", &[]),
     ("upstream", &["config", "tasks"]),

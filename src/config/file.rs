@@ -28,6 +28,7 @@ use super::rules::Written;
 use super::scalar::{Count, Listen, Raw, Scalar, Size, Text, Timeout};
 use super::secret::Source;
 use super::side::{HostPolicy, UpstreamUrl};
+use super::tls::{SideTlsFile, TlsFile};
 
 /// parallax.yaml: a service, its replacement, and the operations to move over.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -35,8 +36,8 @@ use super::side::{HostPolicy, UpstreamUrl};
 pub(super) struct File {
     /// Where clients connect; `127.0.0.1:8080` by default.
     pub(super) listen: Option<Raw<Listen>>,
-    /// TLS for clients. Not available in this version.
-    pub(super) tls: Option<Later>,
+    /// TLS for clients; without it they are spoken to in the clear.
+    pub(super) tls: Option<TlsFile>,
     /// The listener of the web UI, the API and the metrics.
     pub(super) control: Option<ControlFile>,
     /// The service that is being replaced.
@@ -107,8 +108,11 @@ pub(super) enum SideFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Side", deny_unknown_fields)]
 pub(super) struct UpstreamFile {
-    /// Where it is: `http://host:port/base`.
+    /// Where it is: `http://host:port/base` or `https://host:port/base`.
     pub(super) url: Raw<UpstreamUrl>,
+    /// Who it must be, and as whom we come, when the URL is `https://`.
+    #[schemars(with = "Option<SideTlsFile>")]
+    pub(super) tls: Option<Spanned<SideTlsFile>>,
     /// What it is told in `Host`: `preserve` (default) what the client said, `upstream` its own, or a name.
     pub(super) host: Option<Raw<HostPolicy>>,
     /// How long it may take for an answer: `none` by default for legacy, `10s` for the candidate,

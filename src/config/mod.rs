@@ -16,6 +16,7 @@ mod secret;
 mod settings;
 mod shape;
 mod side;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ pub use error::{At, ConfigError, ConfigErrors};
 pub use network::Network;
 pub use secret::Secret;
 pub use settings::{Control, Limits, Role, Settings, Sticky, StickyKey, Token};
-pub use side::{HostPolicy, Upstream, UpstreamUrl};
+pub use side::{HostPolicy, Scheme, Upstream, UpstreamUrl};
 
 /// Largest configuration that is read, in bytes.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;

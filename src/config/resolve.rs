@@ -15,7 +15,8 @@ use super::operations;
 use super::scalar::{Count, Listen, Raw, Scalar, Size, Text, Timeout};
 use super::secret::{Source, Vault};
 use super::settings::{Control, Limits, Settings, Sticky, StickyKey, Token};
-use super::side::{HostPolicy, Upstream, UpstreamUrl};
+use super::side::{HostPolicy, Scheme, Upstream, UpstreamUrl};
+use super::tls;
 
 /// How long the candidate may take, unless the file says otherwise; it bounds every copy.
 const CANDIDATE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,9 +36,11 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
     let candidate = side(Side::Candidate, &file.candidate, Some(CANDIDATE_TIMEOUT));
     check_copies_end(file, candidate.as_ref(), problems);
     let sides = (legacy.as_ref(), candidate.as_ref());
-    let origins = comparing::origins(sides.0, sides.1, listen, file.origins.as_deref(), problems);
+    let scheme = if file.tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let origins = comparing::origins(sides.0, sides.1, (listen, scheme), file.origins.as_deref(), problems);
     let settings = Settings {
         listen,
+        tls: tls::for_clients(file.tls.as_ref(), vault, problems),
         control,
         store: store(file.store.as_ref(), problems),
         limits: limits(file.limits.as_ref().unwrap_or(&LimitsFile::default()), problems),
@@ -76,7 +79,6 @@ pub(super) fn later(name: &str, key: Option<&Later>, does: Option<&str>, problem
 }
 
 fn later_keys(file: &File, problems: &mut Problems) {
-    later("tls", file.tls.as_ref(), None, problems);
     later("secondary", file.secondary.as_ref(), None, problems);
     later("queue", file.queue.as_ref(), Some("store"), problems);
     later("openapi", file.openapi.as_ref(), None, problems);
@@ -199,8 +201,11 @@ fn upstream(
     fn key<T>(full: Option<&UpstreamFile>, pick: fn(&UpstreamFile) -> Option<&Raw<T>>) -> Option<&Raw<T>> {
         full.and_then(pick)
     }
+    let tls = full.and_then(|full| full.tls.as_ref());
+    let tls = tls::for_side((&url, raw_url.at), tls, vault, problems);
     Some(Upstream {
         url,
+        tls,
         host: get(key(full, |full| full.host.as_ref()), HostPolicy::Preserve, problems),
         timeout: get(key(full, |full| full.timeout.as_ref()), Timeout(timeout), problems).0,
         max_in_flight: get(key(full, |full| full.max_in_flight.as_ref()), Count(256), problems).0,

@@ -12,12 +12,16 @@ use super::network::Network;
 use super::scalar::Scalar;
 use super::secret::Secret;
 use super::side::Upstream;
+use crate::tls::CertificateFiles;
 
 /// The configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// What clients are shown, the first one when nothing else fits the name that they ask for.
+    /// None: they are spoken to without TLS.
+    pub tls: Vec<CertificateFiles>,
     /// The control listener.
     pub control: Control,
     /// The service that is being replaced.

@@ -133,7 +133,7 @@ operations:
     let origins = comparing::origins(
         Some(&settings.legacy),
         Some(&settings.candidate),
-        settings.listen,
+        (settings.listen, Scheme::Http),
         None,
         &mut error::Problems::default(),
     );

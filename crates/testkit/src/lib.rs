@@ -7,6 +7,7 @@
 //! that it tests.
 
 mod behaviour;
+mod certificates;
 mod client;
 mod record;
 mod reply;
@@ -15,6 +16,7 @@ mod wait;
 mod wire;
 
 pub use behaviour::{Behaviour, Gate, PerRequest, Step};
+pub use certificates::{Authority, TestCertificate};
 pub use client::{RawClient, RawResponse};
 pub use record::Recorded;
 pub use reply::Reply;
