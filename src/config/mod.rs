@@ -9,6 +9,7 @@ mod file;
 mod host_name;
 mod network;
 mod operations;
+mod protocol;
 mod resolve;
 mod rules;
 mod scalar;
@@ -30,6 +31,7 @@ use serde_saphyr::Spanned;
 
 pub use error::{At, ConfigError, ConfigErrors};
 pub use network::Network;
+pub use protocol::Protocol;
 pub use secret::Secret;
 pub use settings::{Control, Limits, Role, Settings, Sticky, StickyKey, Token};
 pub use side::{HostPolicy, Scheme, Upstream, UpstreamUrl};

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 
 use super::capture::RequestCapture;
 use super::pending::PendingCheck;
+use crate::upstream::ResponseBody;
 
 /// A request's capture, shared between its body (owned by the upstream connection) and the check
 /// that is made when the answer is complete. Locked by one thread only, never for long.
@@ -68,7 +69,7 @@ impl Body for KeptRequest {
 /// The body of an answer on its way to the client.
 pub(super) enum AnswerBody {
     /// Passed through.
-    Passed(Incoming),
+    Passed(ResponseBody),
     /// Passed through and kept for a check.
     Kept(Box<KeptAnswer>),
     /// The proxy's own.
@@ -78,14 +79,14 @@ pub(super) enum AnswerBody {
 /// An answer's body that is kept while it passes. When it is dropped, the exchange is over: hyper
 /// does not poll for the end of a body whose length it knows, so that the end is found here.
 pub(super) struct KeptAnswer {
-    inner: Incoming,
+    inner: ResponseBody,
     pending: Option<PendingCheck>,
     ended: bool,
     broken: bool,
 }
 
 impl KeptAnswer {
-    pub(crate) fn new(inner: Incoming, pending: PendingCheck) -> Self {
+    pub(crate) fn new(inner: ResponseBody, pending: PendingCheck) -> Self {
         Self { inner, pending: Some(pending), ended: false, broken: false }
     }
 }

@@ -26,7 +26,7 @@ use crate::proxy::Shared;
 use crate::queue::{AnswerHead, RequestHead};
 use crate::routing::Entry;
 use crate::telemetry::{AnsweredBy, Meter, Ticket};
-use crate::upstream::{Again, Fault, RequestBody, SendError, Sides, strip_hop_by_hop};
+use crate::upstream::{Again, Fault, RequestBody, ResponseBody, SendError, Sides, strip_hop_by_hop};
 
 /// What serves the requests of one thread.
 pub(crate) struct Service {
@@ -55,7 +55,7 @@ struct Asking<'r> {
 struct Asked {
     side: Side,
     began: Instant,
-    response: Response<Incoming>,
+    response: Response<ResponseBody>,
 }
 
 impl Service {
@@ -221,7 +221,7 @@ impl Service {
         request: Request<RequestBody>,
         capture: Option<&SharedCapture>,
         again: Again,
-    ) -> Result<Response<Incoming>, SendError> {
+    ) -> Result<Response<ResponseBody>, SendError> {
         let access = self.sides.of(side);
         let mut send = pin!(access.pool.send(request, again));
         let Some(limit) = access.upstream.timeout else { return send.await };
@@ -265,7 +265,7 @@ impl Service {
         request: RequestHead,
         request_body: Option<SharedCapture>,
         answering: Side,
-        response: Response<Incoming>,
+        response: Response<ResponseBody>,
         latency: Duration,
     ) -> Response<AnswerBody> {
         let (mut parts, body) = response.into_parts();
@@ -331,7 +331,10 @@ fn size_of(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum()
 }
 
-fn passed(mut response: Response<Incoming>, switching: Option<upgrade::Switching>) -> Response<AnswerBody> {
+fn passed(
+    mut response: Response<ResponseBody>,
+    switching: Option<upgrade::Switching>,
+) -> Response<AnswerBody> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
         && let Some(switching) = switching
     {

@@ -50,8 +50,16 @@ impl Tape {
     /// A tape of a body, and its first reader.
     pub(super) fn of(source: Streamed) -> (Self, Reader) {
         let hint = source.size_hint();
-        let state =
-            State { source, hint, played: VecDeque::new(), bytes: 0, at: 0, keeps: true, failed: false, reader: 0 };
+        let state = State {
+            source,
+            hint,
+            played: VecDeque::new(),
+            bytes: 0,
+            at: 0,
+            keeps: true,
+            failed: false,
+            reader: 0,
+        };
         let tape = Self(Arc::new(Mutex::new(state)));
         let reader = Reader { tape: tape.clone(), number: 0 };
         (tape, reader)

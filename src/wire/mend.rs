@@ -9,6 +9,7 @@
 //! come ([`Watch::expect_answer`]); from then on the first bytes are a head, and what follows the
 //! final one is a body until the next request.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,7 +22,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::answer::{Ambiguous, Glance, Judged, Repair, end_of_head, glance, judge};
 
 /// Counts a repair.
-pub type CountRepair = Arc<dyn Fn(Repair) + Send + Sync>;
+#[derive(Clone)]
+pub struct CountRepair(Arc<dyn Fn(Repair) + Send + Sync>);
+
+impl CountRepair {
+    /// Counts with this function, which must not block.
+    #[must_use]
+    pub fn new(count: impl Fn(Repair) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(count))
+    }
+}
+
+impl fmt::Debug for CountRepair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CountRepair")
+    }
+}
 
 /// What the one who sends requests and the connection tell each other.
 #[derive(Debug, Default)]
@@ -96,7 +112,7 @@ impl<S> Mended<S> {
         let mut heads = Vec::new();
         while let Some(end) = end_of_head(&self.gathered, self.searched)? {
             let Judged { head, repairs, interim, closes } = judge(&self.gathered[..end])?;
-            repairs.iter().for_each(|repair| (self.count)(repair));
+            repairs.iter().for_each(|repair| (self.count.0)(repair));
             if closes {
                 self.watch.spent.store(true, Ordering::Release);
             }
@@ -218,9 +234,9 @@ mod tests {
         let mut side = pieces_of(pieces);
         let (watch, counted) = (Arc::new(Watch::default()), Arc::new(Mutex::new(Vec::new())));
         watch.expect_answer();
-        let count: CountRepair = {
+        let count = {
             let counted = Arc::clone(&counted);
-            Arc::new(move |repair| counted.lock().expect("a lock").push(repair))
+            CountRepair::new(move |repair| counted.lock().expect("a lock").push(repair))
         };
         let mut mended = Mended::new(&mut side, Arc::clone(&watch), count);
         let mut all = String::new();
