@@ -7,6 +7,7 @@ use std::io;
 use parallax_core::verdict::Cause;
 
 use super::RequestBody;
+use crate::wire::Ambiguous;
 
 /// What went wrong, without the request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -94,25 +95,23 @@ impl Fault {
     }
 }
 
-/// What went wrong below HTTP/1.1.
+/// What went wrong below HTTP.
 fn of_io(error: &io::Error) -> Cause {
-    let is_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    if error.get_ref().is_some_and(|inner| inner.is::<Ambiguous>()) {
+        return Cause::Protocol;
+    }
     match error.kind() {
-        // A side that asks for our certificate refuses it after the handshake.
-        _ if is_tls => Cause::Tls,
         io::ErrorKind::TimedOut => Cause::Timeout,
-        // The head of the answer was ambiguous.
-        io::ErrorKind::InvalidData => Cause::Protocol,
+        // TLS that failed after the handshake: a side may refuse our certificate only then. The
+        // error itself may be lost on its way through HTTP/2; nobody else uses its kind.
+        io::ErrorKind::InvalidData => Cause::Tls,
         _ => Cause::Reset,
     }
 }
 
 fn of_http2(error: &h2::Error) -> Cause {
-    match error.get_io().map(io::Error::kind) {
-        Some(io::ErrorKind::TimedOut) => Cause::Timeout,
-        // The library keeps the kind of an error only, and nothing below it but TLS has this one.
-        Some(io::ErrorKind::InvalidData) => Cause::Tls,
-        Some(_) => Cause::Reset,
+    match error.get_io() {
+        Some(error) => of_io(error),
         // The library has found that what the side sent is no HTTP/2.
         None if error.is_library() => Cause::Protocol,
         None if error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED) => Cause::Protocol,

@@ -17,6 +17,7 @@ use http::{HeaderValue, Request, Uri, Version, header};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
 
 use super::{PoolLimits, RequestBody, WantsTrailers, strip_hop_by_hop};
 use crate::tasks;
@@ -30,6 +31,10 @@ const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 /// The same for all answers of a connection: enough for every one of them, or clients that take
 /// nothing would hold up those that do.
 const CONNECTION_WINDOW_BYTES: u32 = (MOST_STREAMS as u32 + 1) * STREAM_WINDOW_BYTES;
+/// What the library takes for the side's limit until it knows it; no side has this one.
+const UNSETTLED: usize = 0x7fff_fff1;
+/// How long to wait for it. It stands in the first bytes that a side sends, of its own accord.
+const SETTLED_WITHIN: Duration = Duration::from_millis(500);
 /// How long a connection with requests on it may be silent before the side is asked for a sign of
 /// life, and how long it has. A dead peer is noticed sooner by TCP's own probes; asking more often
 /// than every five minutes is what gRPC servers close connections for.
@@ -121,7 +126,8 @@ impl Connections {
 }
 
 impl Connection {
-    /// Begins HTTP/2 on a stream.
+    /// Begins HTTP/2 on a stream, and waits for what the side says of how much it takes at once: to
+    /// send it more would have it refuse what it need not.
     pub(super) async fn begin<S>(stream: S) -> hyper::Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -130,6 +136,7 @@ impl Connection {
         let driver = Arc::clone(&executor.driver);
         let (sender, mut connection) = Builder::new(executor)
             .timer(TokioTimer::new())
+            .initial_max_send_streams(UNSETTLED)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_header_list_size(HEAD_LIMIT_BYTES as u32)
@@ -143,13 +150,27 @@ impl Connection {
             has_answered: AtomicBool::new(false),
         });
         let known = Arc::clone(&load);
+        let (settle, is_settled) = oneshot::channel();
+        let mut settle = Some(settle);
         // The connection's own errors reach the requests that it carries.
         tasks::spawn(std::future::poll_fn(move |context| {
             driver.register(context.waker());
             let polled = Pin::new(&mut connection).poll(context);
-            known.most.store(connection.current_max_send_streams().min(MOST_STREAMS), Ordering::Relaxed);
-            polled.map(|_| ())
+            let most = connection.current_max_send_streams();
+            known.most.store(most.min(MOST_STREAMS), Ordering::Relaxed);
+            match polled {
+                Poll::Pending if most == UNSETTLED => return Poll::Pending,
+                Poll::Pending => settled(&mut settle, Ok(())),
+                Poll::Ready(ended) => {
+                    settled(&mut settle, ended);
+                    return Poll::Ready(());
+                }
+            }
+            Poll::Pending
         }));
+        if let Ok(Ok(ended)) = tokio::time::timeout(SETTLED_WITHIN, is_settled).await {
+            ended?;
+        }
         let now = Instant::now();
         Ok(Self { sender, load, opened: now, used: now })
     }
@@ -162,6 +183,13 @@ impl Connection {
         streams.fetch_add(1, Ordering::Relaxed);
         self.used = now;
         Some((self.sender.clone(), Stream(Arc::clone(&self.load))))
+    }
+}
+
+fn settled(settle: &mut Option<oneshot::Sender<hyper::Result<()>>>, how: hyper::Result<()>) {
+    if let Some(settle) = settle.take() {
+        // Whoever waited may have gone.
+        settle.send(how).ok();
     }
 }
 
