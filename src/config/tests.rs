@@ -282,6 +282,43 @@ fn a_file_reference_starts_from_the_files_directory() {
 }
 
 #[test]
+fn files_of_tls_start_from_the_files_directory() {
+    use parallax_testkit::Authority;
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let authority = Authority::new("ours");
+    let ca = authority.write(directory.path(), "ca");
+    let shop = authority.server(&["shop.test"]).write(directory.path(), "shop");
+    let _ = authority.server(&["api.test"]).write(directory.path(), "api");
+    let path = directory.path().join("parallax.yaml");
+    let load_with = |key: &str| {
+        let sides = "
+legacy: https://legacy.test
+candidate: {url: 'https://127.0.0.1:8443/v2', tls: {ca: ca.crt, server_name: candidate.test}}
+operations: [{id: a, match: GET /a}]
+";
+        let clients = format!(
+            "{sides}tls: {{cert: shop.crt, key: {key}, certificates: [{{cert: api.crt, key: api.key}}]}}\n"
+        );
+        std::fs::write(&path, clients).expect("a file");
+        load(&path)
+    };
+    let settings = load_with("shop.key").expect("settings");
+    assert_eq!((&settings.tls[0].cert, &settings.tls[0].key), (&shop.0, &shop.1));
+    assert_eq!(settings.tls.len(), 2);
+    let legacy = settings.legacy.tls.expect("TLS");
+    assert_eq!(
+        (legacy.ca, legacy.certificate, legacy.server_name.to_str()),
+        (None, None, "legacy.test".into())
+    );
+    let candidate = settings.candidate.tls.expect("TLS");
+    assert_eq!((candidate.ca, candidate.server_name.to_str()), (Some(ca), "candidate.test".into()));
+    assert_eq!(settings.candidate.url.port, 8443);
+    let told = load_with("api.key").unwrap_err().to_string();
+    assert!(told.contains(":5:28: the key in `") && told.contains("api.key` does not belong to"), "{told}");
+}
+
+#[test]
 fn hostile_files_are_refused_and_never_a_panic() {
     let bomb: String = (1..30)
         .map(|level| {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore};
+use rustls_native_certs::CertificateResult;
 
 use super::certificate::CertificateFiles;
 use super::error::TlsError;
@@ -62,7 +63,7 @@ impl ClientTls {
     pub fn new(side: &SideTls, alpn: &[&[u8]]) -> Result<Self, TlsError> {
         let roots = match &side.ca {
             Some(path) => given_roots(path)?,
-            None => system_roots()?,
+            None => system_roots(rustls_native_certs::load_native_certs())?,
         };
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13, &TLS12])?
@@ -103,12 +104,23 @@ fn given_roots(path: &Path) -> Result<RootCertStore, TlsError> {
 }
 
 /// The system's authorities. Those that are of no use are passed over, as every client does.
-fn system_roots() -> Result<RootCertStore, TlsError> {
-    let found = rustls_native_certs::load_native_certs();
+fn system_roots(found: CertificateResult) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         return Err(TlsError::NoSystemRoots(found.errors.iter().map(ToString::to_string).collect()));
     }
     Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_without_authorities_is_told_with_the_remedy() {
+        let told = system_roots(CertificateResult::default()).expect_err("nobody").to_string();
+        assert!(told.contains("no certificates of authorities; install them"), "{told}");
+        assert!(told.contains("SSL_CERT_FILE") && told.contains("`tls.ca`"), "{told}");
+    }
 }

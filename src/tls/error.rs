@@ -51,7 +51,7 @@ pub enum TlsError {
     },
     /// A key of a kind that is not supported, or a damaged one. What exactly is not told, because
     /// it would be told about the key.
-    #[error("`{}` holds a private key that cannot be used; use RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519", .0.display())]
+    #[error("`{}` holds a private key that cannot be used; use RSA (2048 to 4096 bits), ECDSA (P-256, P-384) or Ed25519", .0.display())]
     Key(PathBuf),
     /// A key that belongs to another certificate.
     #[error("the key in `{}` does not belong to the certificate in `{}`; give the two that were made together", key.display(), cert.display())]

@@ -14,6 +14,9 @@ mod certificate;
 mod client;
 mod error;
 mod pem;
+mod server;
+mod shown;
+mod stamp;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +29,7 @@ pub use certificate::CertificateFiles;
 pub use client::{ClientTls, SideTls};
 pub use error::TlsError;
 pub use rustls::pki_types::ServerName;
+pub use server::ServerTls;
 
 /// HTTP/2 in ALPN (RFC 9113 section 3.1).
 pub const ALPN_H2: &[u8] = b"h2";

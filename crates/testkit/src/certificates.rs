@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    KeyUsagePurpose, PKCS_ED25519, date_time_ymd,
 };
 
 /// Someone who vouches for others.
@@ -55,6 +55,12 @@ impl Authority {
         self.sign(&server_params(names))
     }
 
+    /// For a server, with a key of another kind: Ed25519 in place of ECDSA.
+    #[must_use]
+    pub fn server_ed25519(&self, names: &[&str]) -> TestCertificate {
+        self.sign_for(&server_params(names), &KeyPair::generate_for(&PKCS_ED25519).expect("a key"))
+    }
+
     /// For a server, and no longer valid for years.
     #[must_use]
     pub fn expired(&self, names: &[&str]) -> TestCertificate {
@@ -74,8 +80,11 @@ impl Authority {
     }
 
     fn sign(&self, params: &CertificateParams) -> TestCertificate {
-        let key = KeyPair::generate().expect("a key");
-        let cert = params.signed_by(&key, &self.issuer).expect("a certificate");
+        self.sign_for(params, &KeyPair::generate().expect("a key"))
+    }
+
+    fn sign_for(&self, params: &CertificateParams, key: &KeyPair) -> TestCertificate {
+        let cert = params.signed_by(key, &self.issuer).expect("a certificate");
         TestCertificate { cert: cert.pem(), key: key.serialize_pem() }
     }
 }
@@ -89,14 +98,21 @@ impl TestCertificate {
         Self { cert: cert.pem(), key: key.serialize_pem() }
     }
 
-    /// Writes `NAME.crt` and `NAME.key` into a directory, in place of what was there.
+    /// Puts `NAME.crt` and `NAME.key` into a directory, in place of what was there.
     #[must_use]
     pub fn write(&self, directory: &Path, name: &str) -> (PathBuf, PathBuf) {
         let paths = (directory.join(format!("{name}.crt")), directory.join(format!("{name}.key")));
-        fs::write(&paths.0, &self.cert).expect("a file");
-        fs::write(&paths.1, &self.key).expect("a file");
+        replace(&paths.0, &self.cert);
+        replace(&paths.1, &self.key);
         paths
     }
+}
+
+/// By a new file, because two writes to the same one within a tick of the clock may look alike.
+fn replace(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, text).expect("a file");
+    fs::rename(new, path).expect("a file in its place");
 }
 
 fn server_params(names: &[&str]) -> CertificateParams {
