@@ -5,7 +5,7 @@ mod support;
 use http::{Response, Version};
 use parallax::app::Running;
 use parallax_testkit::{
-    Authority, FakeService, HttpService, RawClient, Reached, ServerTls, TestCertificate, whole,
+    Authority, FakeService, FrameService, HttpService, RawClient, Reached, ServerTls, TestCertificate, whole,
 };
 use support::GET_RETURN;
 use tempfile::TempDir;
@@ -78,7 +78,8 @@ async fn whoever_is_not_the_side_is_a_502_of_tls() {
         assert_eq!(get(&running).await, (502, "tls".to_owned()), "{keys}");
         assert_eq!(legacy.asked().len(), 0);
     }
-    let plain = FakeService::start(support::same("{}"));
+    // Speaks, and not TLS.
+    let plain = FrameService::start(|_| Vec::new());
     let running = before(&plain.url().replace("http:", "https:"), &format!("tls: {{ca: '{ca}'}}")).await;
     assert_eq!(get(&running).await, (502, "tls".to_owned()));
 }

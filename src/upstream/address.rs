@@ -144,6 +144,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_that_failed_waits_behind_the_other_and_is_still_tried() {
+        let addresses = Arc::new(Addresses::new("two.test", 80));
+        let both: Vec<SocketAddr> =
+            ["127.0.0.1:80", "127.0.0.2:80"].map(|text| text.parse().expect("an address")).into();
+        *addresses.known.lock().expect("a lock") =
+            Some(Known { addresses: both.clone().into(), since: Instant::now() });
+        addresses.failed(both[0]);
+        for _ in 0..4 {
+            assert_eq!(addresses.resolve().await.expect("addresses"), [both[1], both[0]]);
+        }
+        addresses.worked(both[0]);
+        assert_eq!(addresses.resolve().await.expect("addresses")[0], both[0]);
+    }
+
+    #[tokio::test]
     async fn a_name_that_never_resolved_is_an_error() {
         assert!(Arc::new(Addresses::new("no-such-host.invalid", 80)).resolve().await.is_err());
     }

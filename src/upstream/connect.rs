@@ -94,23 +94,29 @@ impl Connector {
         let within = self.within;
         let connected = tokio::time::timeout(within, async {
             let stream = self.reach_any(offer).await?;
-            self.begin(stream, offer).await.map_err(|error| Fault::exchanging(&error))
+            self.begin(stream, offer).await
         });
         let late = || Fault::new(Cause::Timeout, format!("no connection within {within:?}"));
         connected.await.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn begin(&self, stream: Stream, offer: Offer) -> hyper::Result<Connected> {
+    async fn begin(&self, stream: Stream, offer: Offer) -> Result<Connected, Fault> {
         let is_http2 = match offer {
             Offer::Http1 => false,
             Offer::Http2 => true,
             Offer::Either => stream.chose_http2(),
         };
-        Ok(if is_http2 {
-            Connected::Http2(http2::Connection::begin(stream).await?)
+        if is_http2 {
+            let begun = http2::Connection::begin(stream).await;
+            begun.map(Connected::Http2).map_err(|fault| match fault.cause {
+                // The side has the last word in the handshake, and its first word is still to come.
+                Cause::Reset if self.tls.is_some() => Fault::new(Cause::Tls, fault.detail),
+                _ => fault,
+            })
         } else {
-            Connected::Http1(http1::Connection::begin(stream, self.count.clone()).await?)
-        })
+            let begun = http1::Connection::begin(stream, self.count.clone()).await;
+            begun.map(Connected::Http1).map_err(|error| Fault::exchanging(&error))
+        }
     }
 
     async fn reach_any(&self, offer: Offer) -> Result<Stream, Fault> {

@@ -16,10 +16,11 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Uri, Version, header};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parallax_core::verdict::Cause;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
-use super::{PoolLimits, RequestBody, WantsTrailers, strip_hop_by_hop};
+use super::{Fault, PoolLimits, RequestBody, WantsTrailers, strip_hop_by_hop};
 use crate::tasks;
 use crate::wire::HEAD_LIMIT_BYTES;
 
@@ -128,7 +129,7 @@ impl Connections {
 impl Connection {
     /// Begins HTTP/2 on a stream, and waits for what the side says of how much it takes at once: to
     /// send it more would have it refuse what it need not.
-    pub(super) async fn begin<S>(stream: S) -> hyper::Result<Self>
+    pub(super) async fn begin<S>(stream: S) -> Result<Self, Fault>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -143,7 +144,8 @@ impl Connection {
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PONG_WITHIN)
             .handshake(TokioIo::new(stream))
-            .await?;
+            .await
+            .map_err(|error| Fault::exchanging(&error))?;
         let load = Arc::new(Load {
             streams: AtomicUsize::new(0),
             most: AtomicUsize::new(MOST_STREAMS),
@@ -162,14 +164,15 @@ impl Connection {
                 Poll::Pending if most == UNSETTLED => return Poll::Pending,
                 Poll::Pending => settled(&mut settle, Ok(())),
                 Poll::Ready(ended) => {
-                    settled(&mut settle, ended);
+                    settled(&mut settle, Err(ended.err()));
                     return Poll::Ready(());
                 }
             }
             Poll::Pending
         }));
         if let Ok(Ok(ended)) = tokio::time::timeout(SETTLED_WITHIN, is_settled).await {
-            ended?;
+            let over = || Fault::new(Cause::Reset, "the side closed the connection at once".to_owned());
+            ended.map_err(|error| error.map_or_else(over, |error| Fault::exchanging(&error)))?;
         }
         let now = Instant::now();
         Ok(Self { sender, load, opened: now, used: now })
@@ -186,7 +189,10 @@ impl Connection {
     }
 }
 
-fn settled(settle: &mut Option<oneshot::Sender<hyper::Result<()>>>, how: hyper::Result<()>) {
+/// How a connection has begun: its error, where it ended at once with one.
+type Begun = Result<(), Option<hyper::Error>>;
+
+fn settled(settle: &mut Option<oneshot::Sender<Begun>>, how: Begun) {
     if let Some(settle) = settle.take() {
         // Whoever waited may have gone.
         settle.send(how).ok();

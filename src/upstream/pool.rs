@@ -13,6 +13,7 @@ use hyper::client::conn::http2::SendRequest;
 
 use super::again::{Again, Spare};
 use super::connect::{Connected, Connector, Offer};
+use super::error::{broke_off, was_never_looked_at};
 use super::{Fault, Interim, RequestBody, ResponseBody, SendError, Upstream, http1, http2};
 use crate::tasks;
 
@@ -161,15 +162,13 @@ impl Pool {
             }
             Err(error) => error,
         };
-        let fault = || Fault::exchanging(error.error());
-        let was_closed = was_closed(error.error());
-        match (spare.filter(|_| was_closed).and_then(Spare::restore), fault()) {
-            (_, fault) if error.message().is_some() => match error.take_message() {
-                Some(request) => Err(Missed::Unsent(fault, Box::new(request))),
-                None => Err(Missed::Over(SendError::sent(error.error()))),
-            },
-            (Some(request), fault) => Err(Missed::Harmless(fault, Box::new(request))),
-            (None, _) => Err(Missed::Over(SendError::sent(error.error()))),
+        let fault = Fault::exchanging(error.error());
+        if let Some(request) = error.take_message() {
+            return Err(Missed::Unsent(fault, Box::new(request)));
+        }
+        match spare.filter(|_| was_closed(error.error())).and_then(Spare::restore) {
+            Some(request) => Err(Missed::Harmless(fault, Box::new(request))),
+            None => Err(Missed::Over(SendError::sent(error.error()))),
         }
     }
 
@@ -197,9 +196,9 @@ impl Pool {
             return Err(Missed::Over(SendError { fault, unsent: None, client_broke_off: true }));
         }
         let over = |fault| Missed::Over(SendError { fault, unsent: None, client_broke_off: false });
-        let missed = if was_handed_back || super::error::was_never_looked_at(&error) {
+        let missed = if was_handed_back || was_never_looked_at(&error) {
             Missed::Unsent
-        } else if is_harmless && super::error::broke_off(&error) {
+        } else if is_harmless && broke_off(&error) {
             Missed::Harmless
         } else {
             return Err(over(fault));
