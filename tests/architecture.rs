@@ -13,7 +13,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("config", &["tls"]),
     ("isolate", &[]),
     ("telemetry", &[]),
-    ("upstream", &["config", "tasks"]),
+    ("upstream", &["config", "tasks", "telemetry", "tls"]),
     ("queue", &["telemetry"]),
     ("store", &["tasks"]),
     ("routing", &["telemetry"]),

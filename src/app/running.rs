@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::assemble::{self, Opened};
 use super::{StartError, control, threads};
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::isolate::Children;
 use crate::proxy::{self, Acceptor, Sticky, Worker, WorkerHandle};
 use crate::queue::{self, Queue};
@@ -84,8 +84,8 @@ impl Running {
         let routing = assemble::routing(&settings.operations, &memory, &telemetry)?;
         let recorder = Recorder::new(opened.store.clone(), Arc::clone(&telemetry), memory.faults);
         let parts = Parts {
-            legacy: Arc::new(Upstream::new(Side::Legacy, &settings.legacy)),
-            candidate: Arc::new(Upstream::new(Side::Candidate, &settings.candidate)),
+            legacy: upstream(Side::Legacy, &settings.legacy, &telemetry)?,
+            candidate: upstream(Side::Candidate, &settings.candidate, &telemetry)?,
             routing,
             telemetry,
             recorder,
@@ -141,6 +141,15 @@ impl Running {
         join(vec![self.control_thread]).await;
         self.store.close().await;
     }
+}
+
+fn upstream(
+    side: Side,
+    configured: &config::Upstream,
+    telemetry: &Telemetry,
+) -> Result<Arc<Upstream>, StartError> {
+    let upstream = Upstream::new(side, configured, telemetry.repairs(side)?);
+    upstream.map(Arc::new).map_err(|error| StartError::SideTls { side, error })
 }
 
 fn local_address(listener: &std::net::TcpListener) -> Result<SocketAddr, StartError> {

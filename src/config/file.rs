@@ -25,6 +25,7 @@ use super::error::At;
 use super::host_name::HostName;
 use super::limits::LimitsFile;
 use super::network::Network;
+use super::protocol::Protocol;
 use super::rules::Written;
 use super::scalar::{Count, Listen, Raw, Scalar, Size, Text, Timeout};
 use super::secret::Source;
@@ -114,6 +115,9 @@ pub(super) struct UpstreamFile {
     /// Who it must be, and as whom we come, when the URL is `https://`.
     #[schemars(with = "Option<SideTlsFile>")]
     pub(super) tls: Option<Spanned<SideTlsFile>>,
+    /// In which version of HTTP it is spoken to: `auto` (default) is HTTP/1.1 without TLS and the side's
+    /// choice with it; `http1`; `http2`, which gRPC needs.
+    pub(super) protocol: Option<Raw<Protocol>>,
     /// What it is told in `Host`: `preserve` (default) what the client said, `upstream` its own, or a name.
     pub(super) host: Option<Raw<HostPolicy>>,
     /// How long it may take for an answer: `none` by default for legacy, `10s` for the candidate,

@@ -13,6 +13,7 @@ use super::error::{At, Problems};
 use super::file::{ControlFile, File, Later, SideFile, StickyFile, TokenFile, UpstreamFile};
 use super::limits;
 use super::operations;
+use super::protocol::Protocol;
 use super::scalar::{Count, Listen, Raw, Scalar, Text, Timeout};
 use super::secret::{Source, Vault};
 use super::settings::{Control, Settings, Sticky, StickyKey, Token};
@@ -205,6 +206,7 @@ fn upstream(
     Some(Upstream {
         url,
         tls,
+        protocol: get(key(full, |full| full.protocol.as_ref()), Protocol::Auto, problems),
         host: get(key(full, |full| full.host.as_ref()), HostPolicy::Preserve, problems),
         timeout: get(key(full, |full| full.timeout.as_ref()), Timeout(timeout), problems).0,
         max_in_flight: get(key(full, |full| full.max_in_flight.as_ref()), Count(256), problems).0,

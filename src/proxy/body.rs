@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::client::UnderWay;
 use super::pending::PendingCheck;
 use super::upload::Gate;
+use crate::upstream::ResponseBody;
 
 /// The body of an answer on its way to the client.
 pub(super) struct AnswerBody {
@@ -25,7 +25,7 @@ pub(super) struct AnswerBody {
 
 enum Content {
     /// Passed through.
-    Passed(Incoming),
+    Passed(ResponseBody),
     /// Passed through and kept for a check.
     Kept(Box<KeptAnswer>),
     /// The proxy's own.
@@ -35,14 +35,14 @@ enum Content {
 /// An answer's body that is kept while it passes. When it is dropped, the exchange is over: hyper
 /// does not poll for the end of a body whose length it knows, so that the end is found here.
 struct KeptAnswer {
-    inner: Incoming,
+    inner: ResponseBody,
     pending: Option<PendingCheck>,
     ended: bool,
     broken: bool,
 }
 
 impl KeptAnswer {
-    fn new(inner: Incoming, pending: PendingCheck) -> Self {
+    fn new(inner: ResponseBody, pending: PendingCheck) -> Self {
         Self { inner, pending: Some(pending), ended: false, broken: false }
     }
 }
@@ -66,12 +66,12 @@ impl AnswerBody {
     }
 
     /// The side's, passed through.
-    pub(crate) fn passed(inner: Incoming) -> Self {
+    pub(crate) fn passed(inner: ResponseBody) -> Self {
         Self::of(Content::Passed(inner))
     }
 
     /// The side's, kept for a check while it passes.
-    pub(crate) fn kept(inner: Incoming, pending: PendingCheck) -> Self {
+    pub(crate) fn kept(inner: ResponseBody, pending: PendingCheck) -> Self {
         Self::of(Content::Kept(Box::new(KeptAnswer::new(inner, pending))))
     }
 

@@ -29,7 +29,7 @@ use crate::proxy::Shared;
 use crate::queue::{AnswerHead, RequestHead};
 use crate::routing::Entry;
 use crate::telemetry::{AnsweredBy, Meter, Ticket};
-use crate::upstream::{Again, SendError, Sides, strip_hop_by_hop};
+use crate::upstream::{Again, ResponseBody, SendError, Sides, strip_hop_by_hop};
 use parallax_core::wire::Refusal;
 
 /// What serves the requests of one thread.
@@ -236,7 +236,7 @@ impl Service {
         request: RequestHead,
         sent: Sent,
         answering: Side,
-        response: Response<Incoming>,
+        response: Response<ResponseBody>,
         latency: Duration,
     ) -> Response<AnswerBody> {
         let (mut parts, body) = response.into_parts();
@@ -294,7 +294,7 @@ fn size_of(headers: &HeaderMap) -> usize {
 }
 
 fn passed(
-    mut response: Response<Incoming>,
+    mut response: Response<ResponseBody>,
     switching: Option<upgrade::Switching>,
     sent: Sent,
 ) -> Response<AnswerBody> {

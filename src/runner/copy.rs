@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use parallax_core::check::Check;
 use parallax_core::exchange::{Answer, Body, Digest, Exchange};
 use parallax_core::format::DigestStream;
 
 use crate::queue::{Chunks, Reservation};
-use crate::upstream::{Access, Again, Fault, RequestBody, strip_hop_by_hop};
+use crate::upstream::{Access, Again, Fault, Interim, RequestBody, ResponseBody, strip_hop_by_hop};
 
 /// Marks the copy, and only the copy, so that a side can tell it apart.
 const SHADOW: HeaderName = HeaderName::from_static("parallax-shadow");
@@ -65,13 +64,15 @@ fn copy_of(access: &Access, check: &Check, extensions: Extensions) -> Request<Re
     *request.uri_mut() = upstream.uri(&target);
     *request.headers_mut() = check.request.headers.clone();
     *request.extensions_mut() = extensions;
+    // The client whose interim answers these would be has its answer already.
+    request.extensions_mut().remove::<Interim>();
     upstream.address(request.headers_mut());
     request.headers_mut().insert(SHADOW, HeaderValue::from_static("1"));
     request
 }
 
 async fn read(
-    response: Response<Incoming>,
+    response: Response<ResponseBody>,
     check: &Check,
     reservation: &mut Reservation,
 ) -> Result<Answer, Missed> {

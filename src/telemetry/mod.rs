@@ -8,10 +8,12 @@
 mod clients;
 mod exposition;
 mod meter;
+mod repairs;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::rule::RuleSpec;
 use parallax_core::tally::Tally;
@@ -22,8 +24,9 @@ use prometheus::{
 pub use clients::ClientMetrics;
 pub use exposition::{Format, Snapshot};
 pub use meter::{AnsweredBy, Latency, Meter, Ticket};
+pub use repairs::CountRepair;
 
-use parallax_core::wire::Refusal;
+use parallax_core::wire::{Refusal, Repair};
 
 /// Upper bounds of the latency histogram, in seconds: fine enough below 10 ms to see a
 /// millisecond, wide enough above to see a timeout.
@@ -61,6 +64,7 @@ struct Vectors {
     in_flight: IntGaugeVec,
     differences: IntCounterVec,
     rule_masked: IntCounterVec,
+    repaired: IntCounterVec,
     upstream: HistogramVec,
     consistency: GaugeVec,
     target: GaugeVec,
@@ -121,6 +125,19 @@ impl Telemetry {
         let meter = Arc::new(Meter::new(id, lasting, rules, &self.vectors)?);
         meters.insert(id.clone(), Arc::clone(&meter));
         Ok(meter)
+    }
+
+    /// Counts what is repaired in the answers of a side.
+    ///
+    /// # Errors
+    /// When the metrics library refuses the label values, which only a change of this file can
+    /// cause.
+    pub fn repairs(&self, side: Side) -> Result<CountRepair, prometheus::Error> {
+        let counter = |repair: &Repair| {
+            self.vectors.repaired.get_metric_with_label_values(&[side.as_str(), repair.as_str()])
+        };
+        let counters: Vec<IntCounter> = Repair::ALL.iter().map(counter).collect::<Result<_, _>>()?;
+        Ok(CountRepair::new(move |repair| counters[repair as usize].inc()))
     }
 
     /// Every operation's meter.
@@ -189,6 +206,12 @@ impl Vectors {
                 "parallax_rule_masked_total",
                 "Places where the sides had something different and a rule made it count for nothing.",
                 &["operation_id", "rule"],
+            )?,
+            repaired: counters(
+                registry,
+                "parallax_answers_repaired_total",
+                "Answers whose head was repaired before it was passed on, by side and kind of repair.",
+                &["side", "repair"],
             )?,
             upstream: histograms(registry)?,
             consistency: ratios(
