@@ -7,10 +7,12 @@
 
 mod exposition;
 mod meter;
+mod saturation;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::rule::RuleSpec;
 use parallax_core::tally::Tally;
@@ -20,6 +22,8 @@ use prometheus::{
 
 pub use exposition::{Format, Snapshot};
 pub use meter::{AnsweredBy, Latency, Meter, Ticket};
+pub use saturation::CopyGauges;
+use saturation::Saturation;
 
 /// Upper bounds of the latency histogram, in seconds: fine enough below 10 ms to see a
 /// millisecond, wide enough above to see a timeout.
@@ -32,8 +36,11 @@ const LATENCY_BUCKETS_S: [f64; 20] = [
 pub struct Telemetry {
     registry: Registry,
     vectors: Vectors,
+    saturation: Saturation,
     /// Checks that wait for the other side's answer.
     pub queue_depth: IntGauge,
+    /// Clients' connections that are open.
+    pub connections: IntGauge,
     /// 1 while the last reload of the configuration was accepted.
     pub config_reload_success: IntGauge,
     meters: Mutex<BTreeMap<OperationId, Arc<Meter>>>,
@@ -73,6 +80,8 @@ impl Telemetry {
         let vectors = Vectors::register(&registry)?;
         let queue_depth =
             gauge(&registry, "parallax_queue_depth", "Checks waiting for the other side's answer.")?;
+        let connections = gauge(&registry, "parallax_connections", "Connections of clients that are open.")?;
+        let saturation = Saturation::register(&registry)?;
         let config_reload_success = gauge(
             &registry,
             "parallax_config_reload_success",
@@ -84,7 +93,16 @@ impl Telemetry {
             vectors.requests.get_metric_with_label_values(&[OperationId::OTHER, by.as_str()])
         };
         let other = Other { legacy: other(AnsweredBy::Legacy)?, parallax: other(AnsweredBy::Parallax)? };
-        Ok(Self { registry, vectors, queue_depth, config_reload_success, meters: Mutex::default(), other })
+        Ok(Self {
+            registry,
+            vectors,
+            saturation,
+            queue_depth,
+            connections,
+            config_reload_success,
+            meters: Mutex::default(),
+            other,
+        })
     }
 
     /// The meter of an operation with these rules, with the counts that it had before this process
@@ -113,6 +131,17 @@ impl Telemetry {
     pub fn meters(&self) -> Vec<(OperationId, Arc<Meter>)> {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         meters.iter().map(|(id, meter)| (id.clone(), Arc::clone(meter))).collect()
+    }
+
+    /// What the copies to a side show.
+    #[must_use]
+    pub fn copies(&self, side: Side) -> CopyGauges {
+        self.saturation.copies(side)
+    }
+
+    /// Shows the queue's bounds, and with each page how many bytes are held of them.
+    pub fn watch_queue(&self, checks: usize, bytes: usize, held: impl Fn() -> usize + Send + Sync + 'static) {
+        self.saturation.watch_queue(checks, bytes, Box::new(held));
     }
 
     /// Counts a request that matches no operation; nobody but legacy is asked for it.
