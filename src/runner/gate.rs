@@ -125,28 +125,30 @@ impl Gate {
         self.gauges.breaker_open.set(i64::from(state.breaker.is_open()));
     }
 
+    /// One line for each change, which says what is done now; a probe in vain changes nothing.
     fn tell(&self, shift: Option<Shift>, turn: Option<Turn>) {
-        let side = self.side;
+        let (side, copies) = (self.side, self.copies.load(Ordering::Relaxed));
         match shift {
             None => {}
-            Some(Shift::GaveWay) => tracing::warn!(
-                %side, copies = self.copies.load(Ordering::Relaxed),
-                "the side has become slow or loses requests; fewer copies are sent to it until it recovers, the others are skipped as overload"
-            ),
+            Some(Shift::GaveWay) => {
+                tracing::warn!(%side, copies, "slow, or loses requests: fewer copies at a time until it recovers");
+            }
             Some(Shift::Recovered) => {
-                tracing::info!(%side, "the side has recovered; copies are sent as before")
+                tracing::info!(%side, copies, "recovered: as many copies at a time as before");
             }
         }
         match turn {
             None => {}
-            Some(Turn::Opened { lost, lasted, pause }) => tracing::warn!(
-                %side, lost, ?lasted, ?pause,
-                "the side gives no answer; no copies are sent to it and checks are skipped as overload; it is tried again after the pause"
-            ),
-            Some(Turn::StillOpen { pause }) => {
-                tracing::debug!(%side, ?pause, "the side still gives no answer; it is tried again after the pause");
+            Some(Turn::Opened { lost, lasted, pause }) => {
+                tracing::warn!(
+                    %side, lost, ?lasted, retry_in = ?pause,
+                    "no answer: copies are held back and checks skipped as overload, but for probes"
+                );
             }
-            Some(Turn::Closed) => tracing::info!(%side, "the side answers again; copies are sent to it"),
+            Some(Turn::StillOpen { pause }) => {
+                tracing::debug!(%side, retry_in = ?pause, "still no answer");
+            }
+            Some(Turn::Closed) => tracing::info!(%side, "answers again: copies are sent"),
         }
     }
 }
