@@ -18,7 +18,7 @@ use crate::queue::{self, Queue};
 use crate::recorder::{Flush, Recorder};
 use crate::rollout::Rollout;
 use crate::routing::SharedRouting;
-use crate::runner::Runner;
+use crate::runner::{Gates, Runner};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 use crate::tls::ServerTls;
@@ -163,15 +163,20 @@ fn start_runners(settings: &Settings, parts: &Parts) -> Result<(Queue, Vec<JoinH
     let depth = parts.telemetry.queue_depth.clone();
     let (queue, exits) = queue::channel(count, limits.queue_checks, limits.queue_bytes, depth);
     let isolation: Arc<dyn Isolation> = Arc::new(Children::of_this_program());
+    parts.telemetry.watch_queue(limits.queue_checks, limits.queue_bytes, {
+        let budget = Arc::clone(queue.budget());
+        move || budget.held()
+    });
+    let gates = Gates::new(count, max_in_flight, &parts.telemetry);
     let mut threads = Vec::new();
     for (number, jobs) in exits.into_iter().enumerate() {
-        // All runners together ask no more than is allowed.
-        let in_flight = max_in_flight / count + usize::from(number < max_in_flight % count);
-        let pool_limits = pool_limits(in_flight);
+        // A runner's part of the limit is never more; fewer kept connections would churn.
+        let pool_limits = pool_limits(max_in_flight.div_ceil(count));
+        let seat = gates.seat(number);
         let recorder = Arc::clone(&parts.recorder);
         let (legacy, candidate) = (&parts.legacy, &parts.candidate);
         let isolation = Arc::clone(&isolation);
-        let runner = Runner::new(jobs, legacy, candidate, pool_limits, in_flight, recorder, isolation);
+        let runner = Runner::new(jobs, legacy, candidate, pool_limits, &seat, recorder, isolation);
         let work = move || runner.run(CHECKS_MAY_TAKE);
         threads.push(threads::start(&format!("plx-run-{number}"), work).map_err(StartError::Thread)?);
     }

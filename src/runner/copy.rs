@@ -10,7 +10,7 @@ use parallax_core::exchange::{Answer, Body, Digest, Exchange};
 use parallax_core::format::DigestStream;
 
 use crate::queue::{Chunks, Reservation};
-use crate::upstream::{Access, Again, Fault, Interim, RequestBody, ResponseBody, strip_hop_by_hop};
+use crate::upstream::{Access, Again, Fault, Interim, RequestBody, ResponseBody, Upstream, strip_hop_by_hop};
 
 /// Marks the copy, and only the copy, so that a side can tell it apart.
 const SHADOW: HeaderName = HeaderName::from_static("parallax-shadow");
@@ -27,6 +27,11 @@ pub(super) enum Missed {
     NoRoom,
 }
 
+/// How long a side may take for a copy.
+pub(super) fn patience(upstream: &Upstream) -> Duration {
+    upstream.timeout.unwrap_or(PATIENCE)
+}
+
 /// Asks a side the check's request, once.
 pub(super) async fn ask(
     access: &Access,
@@ -34,7 +39,7 @@ pub(super) async fn ask(
     extensions: Extensions,
     reservation: &mut Reservation,
 ) -> Result<Exchange, Missed> {
-    let limit = access.upstream.timeout.unwrap_or(PATIENCE);
+    let limit = patience(&access.upstream);
     tokio::time::timeout(limit, exchange(access, check, extensions, reservation))
         .await
         .unwrap_or_else(|_| Err(Missed::Fault(Fault::timeout(limit))))

@@ -9,6 +9,7 @@ mod clients;
 mod exposition;
 mod meter;
 mod repairs;
+mod saturation;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::rule::RuleSpec;
 use parallax_core::tally::Tally;
+use parallax_core::wire::{Refusal, Repair};
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
@@ -25,8 +27,9 @@ pub use clients::ClientMetrics;
 pub use exposition::{Format, Snapshot};
 pub use meter::{AnsweredBy, Latency, Meter, Ticket};
 pub use repairs::CountRepair;
+pub use saturation::CopyGauges;
 
-use parallax_core::wire::{Refusal, Repair};
+use saturation::Saturation;
 
 /// Upper bounds of the latency histogram, in seconds: fine enough below 10 ms to see a
 /// millisecond, wide enough above to see a timeout.
@@ -41,6 +44,7 @@ pub struct Telemetry {
     vectors: Vectors,
     /// What is counted of clients.
     pub clients: ClientMetrics,
+    saturation: Saturation,
     /// Checks that wait for the other side's answer.
     pub queue_depth: IntGauge,
     /// 1 while the last reload of the configuration was accepted.
@@ -84,6 +88,7 @@ impl Telemetry {
         let clients = ClientMetrics::register(&registry, &Refusal::WORDS)?;
         let queue_depth =
             gauge(&registry, "parallax_queue_depth", "Checks waiting for the other side's answer.")?;
+        let saturation = Saturation::register(&registry)?;
         let config_reload_success = gauge(
             &registry,
             "parallax_config_reload_success",
@@ -99,6 +104,7 @@ impl Telemetry {
             registry,
             vectors,
             clients,
+            saturation,
             queue_depth,
             config_reload_success,
             meters: Mutex::default(),
@@ -145,6 +151,17 @@ impl Telemetry {
     pub fn meters(&self) -> Vec<(OperationId, Arc<Meter>)> {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         meters.iter().map(|(id, meter)| (id.clone(), Arc::clone(meter))).collect()
+    }
+
+    /// What the copies to a side show.
+    #[must_use]
+    pub fn copies(&self, side: Side) -> CopyGauges {
+        self.saturation.copies(side)
+    }
+
+    /// Shows the queue's bounds, and with each page how many bytes are held of them.
+    pub fn watch_queue(&self, checks: usize, bytes: usize, held: impl Fn() -> usize + Send + Sync + 'static) {
+        self.saturation.watch_queue(checks, bytes, Box::new(held));
     }
 
     /// Counts a request that matches no operation; nobody but legacy is asked for it.
