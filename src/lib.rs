@@ -17,5 +17,6 @@ pub mod runner;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;
+pub mod tls;
 pub mod ui;
 pub mod upstream;

@@ -9,15 +9,16 @@ use std::path::{Path, PathBuf};
 /// below all of them and knows none.
 const MODULES: &[(&str, &[&str])] = &[
     ("tasks", &[]),
-    ("config", &[]),
+    ("tls", &[]),
+    ("config", &["tls"]),
     ("isolate", &[]),
     ("telemetry", &[]),
-    ("upstream", &["config", "tasks"]),
+    ("upstream", &["config", "tasks", "telemetry", "tls"]),
     ("queue", &["telemetry"]),
     ("store", &["tasks"]),
     ("routing", &["telemetry"]),
     // Beside each other: none of these knows another, but for the runner, whose findings are recorded.
-    ("proxy", &["config", "queue", "routing", "tasks", "telemetry", "upstream"]),
+    ("proxy", &["config", "queue", "routing", "tasks", "telemetry", "tls", "upstream"]),
     ("recorder", &["store", "tasks", "telemetry"]),
     ("runner", &["queue", "recorder", "tasks", "telemetry", "upstream"]),
     ("rollout", &["routing", "store", "tasks", "telemetry", "upstream"]),
@@ -38,6 +39,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "store",
             "tasks",
             "telemetry",
+            "tls",
             "ui",
             "upstream",
         ],

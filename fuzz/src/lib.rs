@@ -5,3 +5,4 @@ pub mod codings;
 pub mod compare;
 pub mod json;
 pub mod rules;
+pub mod wire;

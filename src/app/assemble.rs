@@ -14,6 +14,7 @@ use crate::config::Settings;
 use crate::routing::{Entry, Routing, SharedRouting};
 use crate::store::{self, PlanFile, SeenSignature, Store, StoreError, StoreUrl, StoredStage};
 use crate::telemetry::Telemetry;
+use crate::tls::ServerTls;
 
 /// What an earlier process left.
 pub(super) struct Memory {
@@ -66,6 +67,14 @@ pub(super) fn routing(
     };
     let entries = operations.iter().map(entry).collect::<Result<_, _>>()?;
     Ok(Arc::new(ArcSwap::from_pointee(Routing::new(entries)?)))
+}
+
+/// What clients are shown; none where no certificate is configured.
+pub(super) fn tls(settings: &Settings) -> Result<Option<Arc<ServerTls>>, StartError> {
+    if settings.tls.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(ServerTls::open(settings.tls.clone())?)))
 }
 
 /// A listener for one of the two addresses in the configuration.

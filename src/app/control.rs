@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
+use super::certificates;
 use crate::api::{self, Access, Context};
 use crate::config::Token;
 use crate::recorder::Flush;
@@ -16,6 +17,7 @@ use crate::routing::SharedRouting;
 use crate::store::Store;
 use crate::tasks;
 use crate::telemetry::Telemetry;
+use crate::tls::ServerTls;
 use crate::ui;
 
 /// How often old samples are looked for.
@@ -24,6 +26,7 @@ const PURGE_EVERY: Duration = Duration::from_secs(60);
 /// Everything that runs on the control thread.
 pub(super) struct Control {
     pub(super) listener: TcpListener,
+    pub(super) tls: Option<Arc<ServerTls>>,
     pub(super) routing: SharedRouting,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) store: Store,
@@ -41,6 +44,9 @@ impl Control {
     pub(super) async fn run(self) {
         let flushing = tasks::spawn(self.flush.clone().run(self.finished.clone()));
         tasks::spawn(Arc::clone(&self.rollout).run());
+        if let Some(tls) = self.tls.clone() {
+            tasks::spawn(certificates::watch(tls));
+        }
         tasks::spawn(purge(self.store.clone(), self.retention));
         self.serve().await;
         flushing.await.ok();

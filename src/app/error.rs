@@ -3,7 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 
+use parallax_core::exchange::Side;
+
 use crate::store::StoreError;
+use crate::tls::TlsError;
 
 /// Why the program cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +27,17 @@ pub enum StartError {
     /// The metrics could not be registered.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The certificates could not be read.
+    #[error("`tls`: {0}")]
+    Tls(#[from] crate::tls::TlsError),
+    /// TLS with a side is not possible.
+    #[error("`{side}`: {error}")]
+    SideTls {
+        /// The side.
+        side: Side,
+        /// What is wrong.
+        error: TlsError,
+    },
     /// The operations could not be routed.
     #[error("`operations`: an operation {0}")]
     Routing(#[from] parallax_core::router::SameRequests),

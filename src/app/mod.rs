@@ -13,6 +13,7 @@
 //! whoever is downstream finishes what is left and ends.
 
 mod assemble;
+mod certificates;
 mod control;
 mod error;
 mod running;

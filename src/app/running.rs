@@ -11,24 +11,23 @@ use tokio::sync::watch;
 
 use super::assemble::{self, Opened};
 use super::{StartError, control, threads};
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::isolate::Children;
 use crate::proxy::{self, Acceptor, Sticky, Worker, WorkerHandle};
 use crate::queue::{self, Queue};
 use crate::recorder::{Flush, Recorder};
 use crate::rollout::Rollout;
 use crate::routing::SharedRouting;
-use crate::runner::Runner;
+use crate::runner::{Gates, Runner};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
+use crate::tls::ServerTls;
 use crate::upstream::{PoolLimits, Upstream};
 
 /// How long clients may take to finish their requests when the process ends.
 const CLIENTS_MAY_TAKE: Duration = Duration::from_secs(10);
 /// How long waiting checks may take after that.
 const CHECKS_MAY_TAKE: Duration = Duration::from_secs(10);
-/// How long a client may take for the head of a request.
-const HEAD_TIME: Duration = Duration::from_secs(30);
 /// How long a connection to a side is kept; below the 5 s after which common servers close theirs.
 const IDLE_FOR: Duration = Duration::from_secs(4);
 /// How long a connection to a side with a name is used before the name is looked up again.
@@ -66,6 +65,7 @@ struct Parts {
     routing: SharedRouting,
     telemetry: Arc<Telemetry>,
     recorder: Arc<Recorder>,
+    tls: Option<Arc<ServerTls>>,
 }
 
 impl Running {
@@ -84,11 +84,12 @@ impl Running {
         let routing = assemble::routing(&settings.operations, &memory, &telemetry)?;
         let recorder = Recorder::new(opened.store.clone(), Arc::clone(&telemetry), memory.faults);
         let parts = Parts {
-            legacy: Arc::new(Upstream::new(Side::Legacy, &settings.legacy)),
-            candidate: Arc::new(Upstream::new(Side::Candidate, &settings.candidate)),
+            legacy: upstream(Side::Legacy, &settings.legacy, &telemetry)?,
+            candidate: upstream(Side::Candidate, &settings.candidate, &telemetry)?,
             routing,
             telemetry,
             recorder,
+            tls: assemble::tls(&settings)?,
         };
         let signals = Signals {
             ready: watch::channel(true).0,
@@ -105,6 +106,7 @@ impl Running {
         ));
         let control = control::Control {
             listener: opened.control,
+            tls: parts.tls,
             routing: parts.routing,
             telemetry: parts.telemetry,
             store: opened.store.clone(),
@@ -141,6 +143,15 @@ impl Running {
     }
 }
 
+fn upstream(
+    side: Side,
+    configured: &config::Upstream,
+    telemetry: &Telemetry,
+) -> Result<Arc<Upstream>, StartError> {
+    let upstream = Upstream::new(side, configured, telemetry.repairs(side)?);
+    upstream.map(Arc::new).map_err(|error| StartError::SideTls { side, error })
+}
+
 fn local_address(listener: &std::net::TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(StartError::Thread)
 }
@@ -152,15 +163,20 @@ fn start_runners(settings: &Settings, parts: &Parts) -> Result<(Queue, Vec<JoinH
     let depth = parts.telemetry.queue_depth.clone();
     let (queue, exits) = queue::channel(count, limits.queue_checks, limits.queue_bytes, depth);
     let isolation: Arc<dyn Isolation> = Arc::new(Children::of_this_program());
+    parts.telemetry.watch_queue(limits.queue_checks, limits.queue_bytes, {
+        let budget = Arc::clone(queue.budget());
+        move || budget.held()
+    });
+    let gates = Gates::new(count, max_in_flight, &parts.telemetry);
     let mut threads = Vec::new();
     for (number, jobs) in exits.into_iter().enumerate() {
-        // All runners together ask no more than is allowed.
-        let in_flight = max_in_flight / count + usize::from(number < max_in_flight % count);
-        let pool_limits = pool_limits(in_flight);
+        // A runner's part of the limit is never more; fewer kept connections would churn.
+        let pool_limits = pool_limits(max_in_flight.div_ceil(count));
+        let seat = gates.seat(number);
         let recorder = Arc::clone(&parts.recorder);
         let (legacy, candidate) = (&parts.legacy, &parts.candidate);
         let isolation = Arc::clone(&isolation);
-        let runner = Runner::new(jobs, legacy, candidate, pool_limits, in_flight, recorder, isolation);
+        let runner = Runner::new(jobs, legacy, candidate, pool_limits, &seat, recorder, isolation);
         let work = move || runner.run(CHECKS_MAY_TAKE);
         threads.push(threads::start(&format!("plx-run-{number}"), work).map_err(StartError::Thread)?);
     }
@@ -175,18 +191,14 @@ fn start_proxy(
     signals: &Signals,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
     let shared = Arc::new(proxy::Shared {
+        tls: parts.tls.clone(),
         routing: Arc::clone(&parts.routing),
         sticky: Sticky::new(settings.sticky.clone(), settings.trusted_proxies.clone()),
         queue,
         telemetry: Arc::clone(&parts.telemetry),
         complaints: proxy::Complaints::default(),
     });
-    let limits = proxy::Limits {
-        head: settings.limits.head_bytes,
-        uri: settings.limits.uri_bytes,
-        headers: settings.limits.headers,
-        head_time: HEAD_TIME,
-    };
+    let limits = proxy::Limits::from(&settings.limits);
     let pool_limits = pool_limits(KEPT);
     let mut threads = Vec::new();
     let mut workers: Vec<WorkerHandle> = Vec::new();
@@ -199,9 +211,10 @@ fn start_proxy(
         threads.push(threads::start(&format!("plx-data-{number}"), work).map_err(StartError::Thread)?);
     }
     let draining = signals.draining.subscribe();
+    let (most, metrics) = (settings.limits.connections, parts.telemetry.clients.clone());
     let accept = move || async move {
         match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => Acceptor { listener, workers }.run(draining).await,
+            Ok(listener) => Acceptor { listener, workers, most, metrics }.run(draining).await,
             Err(error) => tracing::error!(%error, "cannot accept connections"),
         }
     };

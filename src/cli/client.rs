@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 
 use super::view::Problem;
 use super::{NOT_MET, UNREACHED, WRONG_USAGE};
-use crate::config::{self, Secret, UpstreamUrl};
+use crate::config::{self, Scheme, Secret, UpstreamUrl};
 
 /// How long the server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -209,7 +209,13 @@ async fn converse(
 
 fn read_url(text: &str) -> anyhow::Result<UpstreamUrl> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    with_scheme.parse().map_err(|error| anyhow::anyhow!("`--server`: {error}"))
+    let url: UpstreamUrl = with_scheme.parse().map_err(|error| anyhow::anyhow!("`--server`: {error}"))?;
+    match url.scheme {
+        Scheme::Http => Ok(url),
+        Scheme::Https => anyhow::bail!(
+            "`--server`: the control listener speaks no TLS; write `http://`, on its own machine or through a tunnel"
+        ),
+    }
 }
 
 /// The control address in a configuration, as this machine reaches it.

@@ -10,7 +10,7 @@ use super::file::CompareLimitsFile;
 use super::host_name::HostName;
 use super::resolve::list;
 use super::scalar::{Count, Raw};
-use super::side::{HostPolicy, Upstream};
+use super::side::{HostPolicy, Scheme, Upstream};
 
 /// A gigabyte for a body; a pair has two.
 const MOST_DECODED_BYTES: usize = 1 << 30;
@@ -26,13 +26,14 @@ const MOST_DIFFERENCES: usize = 10_000;
 pub(super) fn origins(
     legacy: Option<&Upstream>,
     candidate: Option<&Upstream>,
-    listen: SocketAddr,
+    (listen, scheme): (SocketAddr, Scheme),
     public: Option<&[Raw<HostName>]>,
     problems: &mut Problems,
 ) -> Origins {
     let public = list(public, problems);
     let of = |side: Option<&Upstream>| {
-        let mut hosts: Vec<String> = side.into_iter().flat_map(|side| own_hosts(side, listen)).collect();
+        let mut hosts: Vec<String> =
+            side.into_iter().flat_map(|side| own_hosts(side, listen, scheme)).collect();
         hosts.extend(public.iter().map(|host| public_host(&host.text)));
         hosts.sort();
         hosts.dedup();
@@ -41,38 +42,44 @@ pub(super) fn origins(
     Origins { legacy: of(legacy), candidate: of(candidate) }
 }
 
-fn own_hosts(side: &Upstream, listen: SocketAddr) -> Vec<String> {
-    let mut hosts = vec![without_default_port(side.url.authority.as_str())];
+/// `listen` and `scheme` are our listener's own.
+fn own_hosts(side: &Upstream, listen: SocketAddr, scheme: Scheme) -> Vec<String> {
+    let known = |authority: &str| without_default_port(authority, side.url.scheme);
+    let mut hosts = vec![known(side.url.authority.as_str())];
     match &side.host {
         HostPolicy::Upstream => {}
-        HostPolicy::Name(name) => hosts.extend(name.to_str().ok().map(without_default_port)),
-        HostPolicy::Preserve => hosts.extend(listener_hosts(listen)),
+        HostPolicy::Name(name) => hosts.extend(name.to_str().ok().map(known)),
+        HostPolicy::Preserve => hosts.extend(listener_hosts(listen, scheme)),
     }
     hosts
 }
 
 /// What clients say for our listener, as far as it can be known: a side that is told the client's
 /// `Host` builds its URLs from it.
-fn listener_hosts(listen: SocketAddr) -> Vec<String> {
+fn listener_hosts(listen: SocketAddr, scheme: Scheme) -> Vec<String> {
     let (ip, port) = (listen.ip(), listen.port());
     let mut hosts = Vec::new();
     if !ip.is_unspecified() {
-        hosts.push(without_default_port(&listen.to_string()));
+        hosts.push(without_default_port(&listen.to_string(), scheme));
     }
     if ip.is_unspecified() || ip.is_loopback() {
-        hosts.push(without_default_port(&format!("localhost:{port}")));
+        hosts.push(without_default_port(&format!("localhost:{port}"), scheme));
     }
     hosts
 }
 
 /// As the rule `origin` has it, which takes the port of the URL's scheme off before it compares.
-fn without_default_port(authority: &str) -> String {
-    authority.strip_suffix(":80").unwrap_or(authority).to_ascii_lowercase()
+fn without_default_port(authority: &str, scheme: Scheme) -> String {
+    let port = match scheme {
+        Scheme::Http => ":80",
+        Scheme::Https => ":443",
+    };
+    authority.strip_suffix(port).unwrap_or(authority).to_ascii_lowercase()
 }
 
 /// Clients may come by either scheme, so that the port of either says nothing.
 fn public_host(host: &str) -> String {
-    without_default_port(host.strip_suffix(":443").unwrap_or(host))
+    without_default_port(host.strip_suffix(":443").unwrap_or(host), Scheme::Http)
 }
 
 /// How much work one comparison may be: what the operation says, over what `defaults` says.
@@ -115,18 +122,22 @@ mod tests {
 
     #[test]
     fn a_listener_has_the_names_that_clients_give_it() {
-        let hosts = |listen: &str| listener_hosts(listen.parse().expect("an address"));
+        let hosts = |listen: &str| listener_hosts(listen.parse().expect("an address"), Scheme::Http);
         assert_eq!(hosts("127.0.0.1:8080"), ["127.0.0.1:8080", "localhost:8080"]);
         assert_eq!(hosts("0.0.0.0:80"), ["localhost"]);
         assert_eq!(hosts("192.0.2.1:80"), ["192.0.2.1"]);
         assert_eq!(hosts("[::1]:8080"), ["[::1]:8080", "localhost:8080"]);
+        let secure = listener_hosts("0.0.0.0:443".parse().expect("an address"), Scheme::Https);
+        assert_eq!(secure, ["localhost"]);
     }
 
     #[test]
     fn a_port_that_the_scheme_has_anyway_is_left_out() {
-        assert_eq!(without_default_port("Shop.example:80"), "shop.example");
-        assert_eq!(without_default_port("shop.example:8080"), "shop.example:8080");
-        assert_eq!(without_default_port("[::1]:80"), "[::1]");
+        assert_eq!(without_default_port("Shop.example:80", Scheme::Http), "shop.example");
+        assert_eq!(without_default_port("shop.example:8080", Scheme::Http), "shop.example:8080");
+        assert_eq!(without_default_port("[::1]:80", Scheme::Http), "[::1]");
+        assert_eq!(without_default_port("shop.example:443", Scheme::Https), "shop.example");
+        assert_eq!(without_default_port("shop.example:80", Scheme::Https), "shop.example:80");
         assert_eq!(public_host("shop.example:443"), "shop.example");
         assert_eq!(public_host("shop.example:8443"), "shop.example:8443");
     }

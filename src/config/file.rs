@@ -23,11 +23,14 @@ use serde_saphyr::Spanned;
 
 use super::error::At;
 use super::host_name::HostName;
+use super::limits::LimitsFile;
 use super::network::Network;
+use super::protocol::Protocol;
 use super::rules::Written;
 use super::scalar::{Count, Listen, Raw, Scalar, Size, Text, Timeout};
 use super::secret::Source;
 use super::side::{HostPolicy, UpstreamUrl};
+use super::tls::{SideTlsFile, TlsFile};
 
 /// parallax.yaml: a service, its replacement, and the operations to move over.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -35,8 +38,8 @@ use super::side::{HostPolicy, UpstreamUrl};
 pub(super) struct File {
     /// Where clients connect; `127.0.0.1:8080` by default.
     pub(super) listen: Option<Raw<Listen>>,
-    /// TLS for clients. Not available in this version.
-    pub(super) tls: Option<Later>,
+    /// TLS for clients; without it they are spoken to in the clear.
+    pub(super) tls: Option<TlsFile>,
     /// The listener of the web UI, the API and the metrics.
     pub(super) control: Option<ControlFile>,
     /// The service that is being replaced.
@@ -49,7 +52,7 @@ pub(super) struct File {
     pub(super) store: Option<Raw<Text>>,
     /// Where checks wait. This version knows `store` only.
     pub(super) queue: Option<Later>,
-    /// Bounds of what is held in memory.
+    /// Bounds of what clients may send, and of what is held in memory.
     pub(super) limits: Option<LimitsFile>,
     /// What tells one client from another, so that each stays on one side.
     pub(super) sticky: Option<StickyFile>,
@@ -107,8 +110,14 @@ pub(super) enum SideFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Side", deny_unknown_fields)]
 pub(super) struct UpstreamFile {
-    /// Where it is: `http://host:port/base`.
+    /// Where it is: `http://host:port/base` or `https://host:port/base`.
     pub(super) url: Raw<UpstreamUrl>,
+    /// Who it must be, and as whom we come, when the URL is `https://`.
+    #[schemars(with = "Option<SideTlsFile>")]
+    pub(super) tls: Option<Spanned<SideTlsFile>>,
+    /// In which version of HTTP it is spoken to: `auto` (default) is HTTP/1.1 without TLS and the side's
+    /// choice with it; `http1`; `http2`, which gRPC needs.
+    pub(super) protocol: Option<Raw<Protocol>>,
     /// What it is told in `Host`: `preserve` (default) what the client said, `upstream` its own, or a name.
     pub(super) host: Option<Raw<HostPolicy>>,
     /// How long it may take for an answer: `none` by default for legacy, `10s` for the candidate,
@@ -118,22 +127,6 @@ pub(super) struct UpstreamFile {
     pub(super) max_in_flight: Option<Raw<Count>>,
     /// Headers that every request to it gets; a value may be `env:NAME` or `file:PATH`.
     pub(super) headers: Option<BTreeMap<String, Raw<Source>>>,
-}
-
-/// Bounds of what is held in memory.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[schemars(rename = "Limits", deny_unknown_fields)]
-pub(super) struct LimitsFile {
-    /// Checks that wait, at most; 10000 by default.
-    pub(super) queue_checks: Option<Raw<Count>>,
-    /// Bytes of checks that wait, at most; `256MiB` by default.
-    pub(super) queue_bytes: Option<Raw<Size>>,
-    /// Longest head of a request; `32KiB` by default.
-    pub(super) head: Option<Raw<Size>>,
-    /// Most header fields of a request; 100 by default.
-    pub(super) headers: Option<Raw<Count>>,
-    /// Longest target of a request; `8KiB` by default.
-    pub(super) uri: Option<Raw<Size>>,
 }
 
 /// What tells one client from another: `client_ip`, or a mapping.

@@ -7,8 +7,10 @@ mod comparing;
 mod error;
 mod file;
 mod host_name;
+mod limits;
 mod network;
 mod operations;
+mod protocol;
 mod resolve;
 mod rules;
 mod scalar;
@@ -16,6 +18,7 @@ mod secret;
 mod settings;
 mod shape;
 mod side;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -28,10 +31,12 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 
 pub use error::{At, ConfigError, ConfigErrors};
+pub use limits::Limits;
 pub use network::Network;
+pub use protocol::Protocol;
 pub use secret::Secret;
-pub use settings::{Control, Limits, Role, Settings, Sticky, StickyKey, Token};
-pub use side::{HostPolicy, Upstream, UpstreamUrl};
+pub use settings::{Control, Role, Settings, Sticky, StickyKey, Token};
+pub use side::{HostPolicy, Scheme, Upstream, UpstreamUrl};
 
 /// Largest configuration that is read, in bytes.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;

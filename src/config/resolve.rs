@@ -10,17 +10,18 @@ use parallax_core::exchange::Side;
 
 use super::comparing;
 use super::error::{At, Problems};
-use super::file::{ControlFile, File, Later, LimitsFile, SideFile, StickyFile, TokenFile, UpstreamFile};
+use super::file::{ControlFile, File, Later, SideFile, StickyFile, TokenFile, UpstreamFile};
+use super::limits;
 use super::operations;
-use super::scalar::{Count, Listen, Raw, Scalar, Size, Text, Timeout};
+use super::protocol::Protocol;
+use super::scalar::{Count, Listen, Raw, Scalar, Text, Timeout};
 use super::secret::{Source, Vault};
-use super::settings::{Control, Limits, Settings, Sticky, StickyKey, Token};
-use super::side::{HostPolicy, Upstream, UpstreamUrl};
+use super::settings::{Control, Settings, Sticky, StickyKey, Token};
+use super::side::{HostPolicy, Scheme, Upstream, UpstreamUrl};
+use super::tls;
 
 /// How long the candidate may take, unless the file says otherwise; it bounds every copy.
 const CANDIDATE_TIMEOUT: Duration = Duration::from_secs(10);
-/// http refuses longer targets.
-const LONGEST_URI_BYTES: usize = 65_534;
 
 /// The settings, or everything that is wrong collected. The result is of use only when nothing was.
 pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -> Option<Settings> {
@@ -35,12 +36,14 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
     let candidate = side(Side::Candidate, &file.candidate, Some(CANDIDATE_TIMEOUT));
     check_copies_end(file, candidate.as_ref(), problems);
     let sides = (legacy.as_ref(), candidate.as_ref());
-    let origins = comparing::origins(sides.0, sides.1, listen, file.origins.as_deref(), problems);
+    let scheme = if file.tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let origins = comparing::origins(sides.0, sides.1, (listen, scheme), file.origins.as_deref(), problems);
     let settings = Settings {
         listen,
+        tls: tls::for_clients(file.tls.as_ref(), vault, problems),
         control,
         store: store(file.store.as_ref(), problems),
-        limits: limits(file.limits.as_ref().unwrap_or(&LimitsFile::default()), problems),
+        limits: limits::resolve(file.limits.as_ref(), problems),
         sticky: sticky(file.sticky.as_ref(), vault, problems),
         trusted_proxies: list(file.trusted_proxies.as_deref(), problems),
         retention: get(file.retention.as_ref(), Duration::from_secs(7 * 24 * 3600), problems),
@@ -76,7 +79,6 @@ pub(super) fn later(name: &str, key: Option<&Later>, does: Option<&str>, problem
 }
 
 fn later_keys(file: &File, problems: &mut Problems) {
-    later("tls", file.tls.as_ref(), None, problems);
     later("secondary", file.secondary.as_ref(), None, problems);
     later("queue", file.queue.as_ref(), Some("store"), problems);
     later("openapi", file.openapi.as_ref(), None, problems);
@@ -199,8 +201,12 @@ fn upstream(
     fn key<T>(full: Option<&UpstreamFile>, pick: fn(&UpstreamFile) -> Option<&Raw<T>>) -> Option<&Raw<T>> {
         full.and_then(pick)
     }
+    let tls = full.and_then(|full| full.tls.as_ref());
+    let tls = tls::for_side((&url, raw_url.at), tls, vault, problems);
     Some(Upstream {
         url,
+        tls,
+        protocol: get(key(full, |full| full.protocol.as_ref()), Protocol::Auto, problems),
         host: get(key(full, |full| full.host.as_ref()), HostPolicy::Preserve, problems),
         timeout: get(key(full, |full| full.timeout.as_ref()), Timeout(timeout), problems).0,
         max_in_flight: get(key(full, |full| full.max_in_flight.as_ref()), Count(256), problems).0,
@@ -285,22 +291,6 @@ fn store(raw: Option<&Raw<Text>>, problems: &mut Problems) -> String {
     };
     problems.add(raw.at, message);
     url
-}
-
-fn limits(file: &LimitsFile, problems: &mut Problems) -> Limits {
-    let uri_bytes = get(file.uri.as_ref(), Size(8 << 10), problems).0;
-    if let Some(raw) = &file.uri
-        && uri_bytes > LONGEST_URI_BYTES
-    {
-        problems.add(raw.at, format!("`limits.uri` is {LONGEST_URI_BYTES} bytes at most"));
-    }
-    Limits {
-        queue_checks: get(file.queue_checks.as_ref(), Count(10_000), problems).0,
-        queue_bytes: get(file.queue_bytes.as_ref(), Size(256 << 20), problems).0,
-        head_bytes: get(file.head.as_ref(), Size(32 << 10), problems).0,
-        headers: get(file.headers.as_ref(), Count(100), problems).0,
-        uri_bytes,
-    }
 }
 
 fn sticky(file: Option<&StickyFile>, vault: &Vault<'_>, problems: &mut Problems) -> Sticky {

@@ -111,6 +111,24 @@ impl Scalar for Size {
     }
 }
 
+/// A number of bytes that bounds something, or `none`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bound(pub(super) Option<u64>);
+
+impl Scalar for Bound {
+    fn read(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let size = Size::read(text).map_err(|error| format!("{error}, or `none`"))?;
+        Ok(Self(Some(size.0 as u64)))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": ["string", "integer"], "pattern": "^([0-9]+ ?([KMG]i?)?B?|none)$", "minimum": 1})
+    }
+}
+
 /// A number of things, at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Count(pub(super) usize);

@@ -8,16 +8,21 @@ use std::time::Duration;
 use http::HeaderName;
 use parallax_core::operation::Operation;
 
+use super::limits::Limits;
 use super::network::Network;
 use super::scalar::Scalar;
 use super::secret::Secret;
 use super::side::Upstream;
+use crate::tls::CertificateFiles;
 
 /// The configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// What clients are shown, the first one when nothing else fits the name that they ask for.
+    /// None: they are spoken to without TLS.
+    pub tls: Vec<CertificateFiles>,
     /// The control listener.
     pub control: Control,
     /// The service that is being replaced.
@@ -26,7 +31,7 @@ pub struct Settings {
     pub candidate: Upstream,
     /// The store's URL, as `store::open` takes it.
     pub store: String,
-    /// Bounds of what is held in memory.
+    /// Bounds of what clients may send, and of what is held in memory.
     pub limits: Limits,
     /// What tells one client from another.
     pub sticky: Sticky,
@@ -84,21 +89,6 @@ impl Scalar for Role {
     fn schema() -> schemars::Schema {
         schemars::json_schema!({"enum": ["viewer", "operator", "intake"]})
     }
-}
-
-/// Bounds of what is held in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Checks that wait, at most.
-    pub queue_checks: usize,
-    /// Bytes of checks that wait, at most.
-    pub queue_bytes: usize,
-    /// Longest head of a request, in bytes.
-    pub head_bytes: usize,
-    /// Most header fields of a request.
-    pub headers: usize,
-    /// Longest target of a request, in bytes.
-    pub uri_bytes: usize,
 }
 
 /// What tells one client from another, so that each stays on one side.

@@ -4,16 +4,22 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use http::uri::{Authority, Scheme};
+use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Uri};
 
+use super::protocol::Protocol;
 use super::scalar::Scalar;
+use crate::tls::SideTls;
 
 /// How one of the two services is reached.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     /// Where it is.
     pub url: UpstreamUrl,
+    /// Whom we take for it, and as whom we come; present exactly when the URL is `https://`.
+    pub tls: Option<SideTls>,
+    /// In which version of HTTP it is spoken to.
+    pub protocol: Protocol,
     /// What it is told in `Host`.
     pub host: HostPolicy,
     /// How long it may take for an answer to a client; none: as long as the client waits.
@@ -24,9 +30,40 @@ pub struct Upstream {
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// What a side is spoken to through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// TCP as it is.
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The port that need not be typed.
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        })
+    }
+}
+
 /// Where a side is: `http://host:port/base`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamUrl {
+    /// `http` or `https`.
+    pub scheme: Scheme,
     /// A name or an IP address, IPv6 without its brackets.
     pub host: String,
     /// The port.
@@ -58,7 +95,7 @@ impl UpstreamUrl {
 
 impl fmt::Display for UpstreamUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.base_path)
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.base_path)
     }
 }
 
@@ -72,18 +109,16 @@ impl std::str::FromStr for UpstreamUrl {
 
 impl Scalar for UpstreamUrl {
     fn read(text: &str) -> Result<Self, String> {
-        let write_it = "write it like `http://127.0.0.1:8081` or `http://returns.internal/v1`";
+        let write_it = "write it like `http://127.0.0.1:8081` or `https://returns.internal/v1`";
         if text.contains('@') {
             return Err("a URL must not hold a user or password; send them with `headers`".to_owned());
         }
         let uri: Uri = text.parse().map_err(|error| format!("`{text}` is no URL ({error}); {write_it}"))?;
-        match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTP => {}
-            Some(scheme) if *scheme == Scheme::HTTPS => {
-                return Err("`https://` to a side is not available in this version; use `http://`".to_owned());
-            }
+        let scheme = match uri.scheme_str() {
+            Some("http") => Scheme::Http,
+            Some("https") => Scheme::Https,
             _ => return Err(format!("`{text}` is no http URL; {write_it}")),
-        }
+        };
         let authority = uri.authority().ok_or_else(|| format!("`{text}` names no host; {write_it}"))?;
         if uri.query().is_some() || text.contains('#') {
             return Err(format!("`{text}` has a query or fragment; a side is a host and a base path"));
@@ -91,7 +126,7 @@ impl Scalar for UpstreamUrl {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let typed = authority.as_str().strip_prefix(authority.host()).and_then(|rest| rest.strip_prefix(':'));
         let port = match typed.map(str::parse::<u16>) {
-            None => 80,
+            None => scheme.default_port(),
             Some(Ok(port)) if port > 0 => port,
             Some(_) => return Err(format!("`{text}` has no port between 1 and 65535")),
         };
@@ -99,11 +134,11 @@ impl Scalar for UpstreamUrl {
             return Err(format!("`{text}` names no host; {write_it}"));
         }
         let base_path = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { host, port, authority: authority.clone(), base_path })
+        Ok(Self { scheme, host, port, authority: authority.clone(), base_path })
     }
 
     fn schema() -> schemars::Schema {
-        schemars::json_schema!({"type": "string", "format": "uri", "pattern": "^http://"})
+        schemars::json_schema!({"type": "string", "format": "uri", "pattern": "^https?://"})
     }
 }
 
@@ -152,6 +187,9 @@ mod tests {
         let short = url("http://[::1]");
         assert_eq!((short.host.as_str(), short.port, short.base_path.as_str()), ("::1", 80, ""));
         assert_eq!(short.authority, "[::1]");
+        assert_eq!((short.scheme, url("https://a").scheme), (Scheme::Http, Scheme::Https));
+        assert_eq!((url("https://a").port, url("HTTPS://a:8443/v1").port), (443, 8443));
+        assert_eq!(url("HTTPS://a:8443/v1/").to_string(), "https://a:8443/v1");
     }
 
     #[test]
@@ -161,7 +199,7 @@ mod tests {
             "returns:80",
             "/path",
             "ftp://a/",
-            "https://a/",
+            "wss://a/",
             "http://",
             "http://u:p@a/",
             "http://a/?x",

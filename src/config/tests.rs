@@ -54,6 +54,12 @@ fn the_smallest_file_has_the_contracts_defaults() {
         head_bytes: 32 << 10,
         headers: 100,
         uri_bytes: 8 << 10,
+        body_bytes: None,
+        head_time: Duration::from_secs(30),
+        idle: Duration::from_secs(75),
+        body_rate_bytes: Some(240),
+        connections: 16_384,
+        streams: 128,
     };
     assert_eq!(settings.limits, limits);
     assert_eq!(settings.sticky, Sticky { key: StickyKey::ClientIp, salt: "parallax".into() });
@@ -133,7 +139,7 @@ operations:
     let origins = comparing::origins(
         Some(&settings.legacy),
         Some(&settings.candidate),
-        settings.listen,
+        (settings.listen, Scheme::Http),
         None,
         &mut error::Problems::default(),
     );
@@ -279,6 +285,43 @@ fn a_file_reference_starts_from_the_files_directory() {
     let control = "control: {tokens: [{name: ann, role: intake, token: 'file:token'}]}\n";
     std::fs::write(&path, format!("{SMALLEST}{control}")).expect("a file");
     assert_eq!(load(&path).expect("settings").control.tokens[0].secret.expose(), "from-file");
+}
+
+#[test]
+fn files_of_tls_start_from_the_files_directory() {
+    use parallax_testkit::Authority;
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let authority = Authority::new("ours");
+    let ca = authority.write(directory.path(), "ca");
+    let shop = authority.server(&["shop.test"]).write(directory.path(), "shop");
+    let _ = authority.server(&["api.test"]).write(directory.path(), "api");
+    let path = directory.path().join("parallax.yaml");
+    let load_with = |key: &str| {
+        let sides = "
+legacy: https://legacy.test
+candidate: {url: 'https://127.0.0.1:8443/v2', tls: {ca: ca.crt, server_name: candidate.test}}
+operations: [{id: a, match: GET /a}]
+";
+        let clients = format!(
+            "{sides}tls: {{cert: shop.crt, key: {key}, certificates: [{{cert: api.crt, key: api.key}}]}}\n"
+        );
+        std::fs::write(&path, clients).expect("a file");
+        load(&path)
+    };
+    let settings = load_with("shop.key").expect("settings");
+    assert_eq!((&settings.tls[0].cert, &settings.tls[0].key), (&shop.0, &shop.1));
+    assert_eq!(settings.tls.len(), 2);
+    let legacy = settings.legacy.tls.expect("TLS");
+    assert_eq!(
+        (legacy.ca, legacy.certificate, legacy.server_name.to_str()),
+        (None, None, "legacy.test".into())
+    );
+    let candidate = settings.candidate.tls.expect("TLS");
+    assert_eq!((candidate.ca, candidate.server_name.to_str()), (Some(ca), "candidate.test".into()));
+    assert_eq!(settings.candidate.url.port, 8443);
+    let told = load_with("api.key").unwrap_err().to_string();
+    assert!(told.contains(":5:28: the key in `") && told.contains("api.key` does not belong to"), "{told}");
 }
 
 #[test]

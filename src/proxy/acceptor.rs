@@ -1,12 +1,14 @@
 //! Takes connections in and deals each to the thread with the fewest.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::problem;
 use super::worker::WorkerHandle;
+use crate::telemetry::ClientMetrics;
 
 /// How long to wait when the operating system gives no connection, for lack of file descriptors
 /// for example: trying again at once would take a core and help nobody.
@@ -18,6 +20,10 @@ pub struct Acceptor {
     pub listener: TcpListener,
     /// Who serves them.
     pub workers: Vec<WorkerHandle>,
+    /// Connections at a time, at most.
+    pub most: usize,
+    /// Where those beyond are counted.
+    pub metrics: ClientMetrics,
 }
 
 impl Acceptor {
@@ -34,6 +40,7 @@ impl Acceptor {
                 Ok::<_, io::Error>((stream.into_std()?, peer))
             };
             match dealt.await {
+                Ok((stream, _)) if self.is_full() => self.turn_away(stream),
                 Ok((stream, peer)) => {
                     if let Some(worker) = self.workers.iter().min_by_key(|worker| worker.active()) {
                         worker.deal(stream, peer).await;
@@ -45,5 +52,15 @@ impl Acceptor {
                 }
             }
         }
+    }
+    fn is_full(&self) -> bool {
+        self.workers.iter().map(WorkerHandle::active).sum::<usize>() >= self.most
+    }
+
+    /// Says that there are too many, where that can be said in a moment, and closes.
+    fn turn_away(&self, mut stream: std::net::TcpStream) {
+        self.metrics.connections_refused.inc();
+        // Whoever does not read it is not waited for.
+        stream.write_all(problem::TOO_MANY_CONNECTIONS).ok();
     }
 }

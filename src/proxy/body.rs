@@ -1,74 +1,31 @@
-//! Bodies on their way through. They stream in both directions; what the check needs is kept on
-//! the side, without copying and without ever making anyone wait.
+//! The body of an answer on its way to the client. It streams; what the check needs is kept on the
+//! side, without copying and without ever making anyone wait.
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
-use super::capture::RequestCapture;
+use super::client::UnderWay;
 use super::pending::PendingCheck;
-
-/// A request's capture, shared between its body (owned by the upstream connection) and the check
-/// that is made when the answer is complete. Locked by one thread only, never for long.
-pub(crate) type SharedCapture = Arc<Mutex<RequestCapture>>;
-
-/// A request's body that is kept while it passes.
-pub(crate) struct KeptRequest {
-    inner: Incoming,
-    capture: SharedCapture,
-}
-
-impl KeptRequest {
-    pub(crate) fn new(inner: Incoming, capture: SharedCapture) -> Self {
-        Self { inner, capture }
-    }
-}
-
-impl Body for KeptRequest {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        let mut capture = self.capture.lock().unwrap_or_else(PoisonError::into_inner);
-        match &frame {
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    capture.push(data);
-                }
-                if self.inner.is_end_stream() {
-                    capture.complete(Instant::now());
-                }
-            }
-            Some(Err(_)) => {}
-            None => capture.complete(Instant::now()),
-        }
-        drop(capture);
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
+use super::upload::Gate;
+use crate::upstream::ResponseBody;
 
 /// The body of an answer on its way to the client.
-pub(super) enum AnswerBody {
+pub(super) struct AnswerBody {
+    content: Content,
+    /// The request is under way until its answer is sent, or given up.
+    under_way: Option<UnderWay>,
+    /// A body that its side has not asked for is not sent any more once it has answered.
+    gate: Option<Arc<Gate>>,
+}
+
+enum Content {
     /// Passed through.
-    Passed(Incoming),
+    Passed(ResponseBody),
     /// Passed through and kept for a check.
     Kept(Box<KeptAnswer>),
     /// The proxy's own.
@@ -77,15 +34,15 @@ pub(super) enum AnswerBody {
 
 /// An answer's body that is kept while it passes. When it is dropped, the exchange is over: hyper
 /// does not poll for the end of a body whose length it knows, so that the end is found here.
-pub(super) struct KeptAnswer {
-    inner: Incoming,
+struct KeptAnswer {
+    inner: ResponseBody,
     pending: Option<PendingCheck>,
     ended: bool,
     broken: bool,
 }
 
 impl KeptAnswer {
-    pub(crate) fn new(inner: Incoming, pending: PendingCheck) -> Self {
+    fn new(inner: ResponseBody, pending: PendingCheck) -> Self {
         Self { inner, pending: Some(pending), ended: false, broken: false }
     }
 }
@@ -104,9 +61,43 @@ impl Drop for KeptAnswer {
 }
 
 impl AnswerBody {
+    fn of(content: Content) -> Self {
+        Self { content, under_way: None, gate: None }
+    }
+
+    /// The side's, passed through.
+    pub(crate) fn passed(inner: ResponseBody) -> Self {
+        Self::of(Content::Passed(inner))
+    }
+
+    /// The side's, kept for a check while it passes.
+    pub(crate) fn kept(inner: ResponseBody, pending: PendingCheck) -> Self {
+        Self::of(Content::Kept(Box::new(KeptAnswer::new(inner, pending))))
+    }
+
     /// The proxy's own text.
     pub(crate) fn own(text: impl Into<Bytes>) -> Self {
-        Self::Own(Some(text.into()))
+        Self::of(Content::Own(Some(text.into())))
+    }
+
+    /// The same, with the request under way until it is sent.
+    pub(crate) fn while_under_way(mut self, under_way: UnderWay) -> Self {
+        self.under_way = Some(under_way);
+        self
+    }
+
+    /// The same; with its end the request's body is not wanted any more.
+    pub(crate) fn closing(mut self, gate: Option<Arc<Gate>>) -> Self {
+        self.gate = gate;
+        self
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        if let Some(gate) = &self.gate {
+            gate.not_wanted();
+        }
     }
 }
 
@@ -118,26 +109,26 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut *self {
-            Self::Passed(inner) => Pin::new(inner).poll_frame(context),
-            Self::Kept(kept) => kept.poll(context),
-            Self::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+        match &mut self.content {
+            Content::Passed(inner) => Pin::new(inner).poll_frame(context),
+            Content::Kept(kept) => kept.poll(context),
+            Content::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Passed(inner) => inner.is_end_stream(),
-            Self::Kept(kept) => kept.inner.is_end_stream(),
-            Self::Own(text) => text.is_none(),
+        match &self.content {
+            Content::Passed(inner) => inner.is_end_stream(),
+            Content::Kept(kept) => kept.inner.is_end_stream(),
+            Content::Own(text) => text.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Passed(inner) => inner.size_hint(),
-            Self::Kept(kept) => kept.inner.size_hint(),
-            Self::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
+        match &self.content {
+            Content::Passed(inner) => inner.size_hint(),
+            Content::Kept(kept) => kept.inner.size_hint(),
+            Content::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
         }
     }
 }

@@ -7,31 +7,44 @@
 
 mod acceptor;
 mod admission;
+mod ask;
 mod body;
 mod capture;
+mod client;
 mod complaint;
 mod fair;
+mod guard;
 mod head;
+mod interim;
+mod limits;
 mod pending;
 mod problem;
+mod sent;
+mod serve;
 mod service;
 mod sticky;
+mod stream;
 mod upgrade;
+mod upload;
 mod worker;
 
 use std::sync::Arc;
 
 pub use acceptor::Acceptor;
 pub use complaint::Complaints;
+pub use limits::Limits;
 pub use sticky::Sticky;
-pub use worker::{Limits, Worker, WorkerHandle};
+pub use worker::{Worker, WorkerHandle};
 
 use crate::queue::Queue;
 use crate::routing::SharedRouting;
 use crate::telemetry::Telemetry;
+use crate::tls::ServerTls;
 
 /// What all threads of the proxy share.
 pub struct Shared {
+    /// What clients are shown; none where they speak without TLS.
+    pub tls: Option<Arc<ServerTls>>,
     /// The operations and their stages.
     pub routing: SharedRouting,
     /// By what clients are recognised.

@@ -10,8 +10,8 @@ use parallax_core::exchange::Side;
 use parallax_core::operation::Operation;
 use parallax_core::verdict::Skip;
 
-use super::body::SharedCapture;
 use super::capture::AnswerCapture;
+use super::upload::SharedCapture;
 use crate::queue::{AnswerHead, Chunks, Queue, RequestHead, Reservation, Waiting};
 use crate::telemetry::Ticket;
 

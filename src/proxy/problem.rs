@@ -7,6 +7,7 @@ use parallax_core::verdict::Cause;
 
 use super::body::AnswerBody;
 use crate::upstream::Fault;
+use parallax_core::wire::Refusal;
 
 /// The answer for a side that gave none: 504 when it took too long, otherwise 502.
 pub(crate) fn no_answer(side: Side, fault: &Fault) -> Response<AnswerBody> {
@@ -14,6 +15,22 @@ pub(crate) fn no_answer(side: Side, fault: &Fault) -> Response<AnswerBody> {
         if fault.cause == Cause::Timeout { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY };
     let more = serde_json::json!({ "side": side, "cause": fault.cause });
     details(status, &format!("{side} gave no answer: {}", meaning(fault.cause)), more)
+}
+
+/// The answer to a connection beyond `limits.connections`.
+pub(crate) const TOO_MANY_CONNECTIONS: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// The answer to a request that is not taken. The connection ends with it: what follows a message
+/// that breaks the grammar may be anything.
+pub(crate) fn refused(refusal: Refusal) -> Response<AnswerBody> {
+    let mut response = details(refusal.status(), refusal.detail(), serde_json::Value::Null);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if refusal == Refusal::Method {
+        let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
 }
 
 /// A problem of the proxy's own, with members beside the usual ones.

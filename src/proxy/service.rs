@@ -3,86 +3,128 @@
 //! The client never waits for anything but the answering side. All that a check needs is noted on
 //! the way and handed over, without waiting, when the answer is complete.
 
-use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use parallax_core::exchange::Side;
-use parallax_core::operation::{Idempotent, Operation, OperationId};
+use parallax_core::operation::{Operation, OperationId};
 use parallax_core::stage::Plan;
 use parallax_core::verdict::Skip;
 
-use super::body::{AnswerBody, KeptAnswer, KeptRequest, Never, SharedCapture};
+use super::ask::{Asked, Asking};
+use super::body::{AnswerBody, Never};
 use super::capture::{AnswerCapture, RequestCapture};
+use super::client::{Client, Protocol};
+use super::limits::Limits;
 use super::pending::PendingCheck;
-use super::worker::Limits;
-use super::{admission, head, problem, upgrade};
+use super::sent::Sent;
+use super::serve::interim_written;
+use super::{admission, head, interim, problem, upgrade};
 use crate::proxy::Shared;
 use crate::queue::{AnswerHead, RequestHead};
 use crate::routing::Entry;
 use crate::telemetry::{AnsweredBy, Meter, Ticket};
-use crate::upstream::{Again, Fault, RequestBody, SendError, Sides, strip_hop_by_hop};
+use crate::upstream::{Again, ResponseBody, SendError, Sides, strip_hop_by_hop};
+use parallax_core::wire::Refusal;
 
 /// What serves the requests of one thread.
 pub(crate) struct Service {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sides: Sides,
     pub(crate) limits: Limits,
+    /// Whether connections end with their present request.
+    pub(crate) ending: AtomicBool,
 }
 
 /// A request that has met its operation.
-struct Met {
-    operation: Arc<Operation>,
-    meter: Arc<Meter>,
-    plan: Plan,
+pub(super) struct Met {
+    pub(super) operation: Arc<Operation>,
+    pub(super) meter: Arc<Meter>,
+    pub(super) plan: Plan,
     check: Result<(), Skip>,
-}
-
-/// What it takes to ask for a request of an operation.
-struct Asking<'r> {
-    met: &'r Met,
-    target: &'r PathAndQuery,
-    capture: Option<&'r SharedCapture>,
-    switching: Option<&'r upgrade::Switching>,
-}
-
-/// Who has answered, and since when it was asked.
-struct Asked {
-    side: Side,
-    began: Instant,
-    response: Response<Incoming>,
 }
 
 impl Service {
     /// Answers a request. Whatever goes wrong becomes an answer.
     pub(crate) async fn answer(
         self: Arc<Self>,
-        peer: SocketAddr,
+        client: Arc<Client>,
         request: Request<Incoming>,
     ) -> Result<Response<AnswerBody>, Never> {
-        if let Some(refusal) = admission::refuse(&request, &self.limits) {
-            return Ok(refusal);
+        let under_way = client.begin();
+        let mut response = match self.refusal(&client, &request) {
+            Some(refusal) => self.refuse(refusal),
+            None => self.answer_admitted(&client, request).await,
+        };
+        interim_written(&client).await;
+        if self.ending.load(Ordering::Relaxed) && client.protocol() == Protocol::Http1 {
+            response.headers_mut().entry(header::CONNECTION).or_insert(HeaderValue::from_static("close"));
         }
+        Ok(response.map(|body| body.while_under_way(under_way)))
+    }
+
+    fn refusal(&self, client: &Client, request: &Request<Incoming>) -> Option<Refusal> {
+        match client.protocol() {
+            Protocol::Http1 => client.meet(),
+            Protocol::Http2 => admission::refuse(request, &self.limits),
+        }
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Response<AnswerBody> {
+        self.shared.telemetry.clients.refused(refusal.word());
+        problem::refused(refusal)
+    }
+
+    async fn answer_admitted(
+        &self,
+        client: &Arc<Client>,
+        request: Request<Incoming>,
+    ) -> Response<AnswerBody> {
         let met = {
             let routing = self.shared.routing.load();
-            routing.find(request.method(), request.uri().path()).map(|entry| self.meet(entry, &request, peer))
+            let entry = routing.find(request.method(), request.uri().path());
+            entry.map(|entry| self.meet(entry, &request, client))
         };
-        Ok(match met {
-            Some(met) => self.answer_operation(met, request).await,
-            None => self.answer_other(request).await,
-        })
+        let may_switch = request.headers().contains_key(header::UPGRADE);
+        let response = match met {
+            Some(met) => self.answer_operation(client, met, request).await,
+            None => self.answer_other(client, request).await,
+        };
+        if may_switch {
+            client.decide(response.status() == StatusCode::SWITCHING_PROTOCOLS);
+        }
+        response
+    }
+
+    /// What will be known of the request's body on its way: kept when it is needed for a check of the
+    /// operation, and in any case watched, because timeouts and latencies count from its end.
+    fn sent(&self, client: &Client, checked: Option<&Arc<Operation>>, request: &Request<Incoming>) -> Sent {
+        let mut sent = Sent { hears_interim: interim::is_possible(client, request), ..Sent::default() };
+        if request.body().is_end_stream() {
+            return sent;
+        }
+        let reservation = self.shared.queue.budget().reservation();
+        let capture = match checked {
+            Some(operation) => RequestCapture::new(operation.body_limit, reservation),
+            None => RequestCapture::of_nothing(Skip::Stage, reservation),
+        };
+        sent.capture = Some(Arc::new(Mutex::new(capture)));
+        if sent.hears_interim && request.headers().contains_key(header::EXPECT) {
+            sent.gate = Some(Arc::default());
+        }
+        sent
     }
 
     /// Decides once, by what stands at this moment: a change of stage in the middle of a request
     /// does not touch it.
-    fn meet(&self, entry: &Entry, request: &Request<Incoming>, peer: SocketAddr) -> Met {
+    fn meet(&self, entry: &Entry, request: &Request<Incoming>, client: &Client) -> Met {
         let bucket = if entry.stage.needs_bucket() {
-            self.shared.sticky.bucket(request.headers(), peer)
+            self.shared.sticky.bucket(request.headers(), client.peer)
         } else {
             None
         };
@@ -96,29 +138,36 @@ impl Service {
     }
 
     /// A request of no operation: legacy answers.
-    async fn answer_other(&self, request: Request<Incoming>) -> Response<AnswerBody> {
-        let (mut parts, body) = request.into_parts();
+    async fn answer_other(&self, client: &Arc<Client>, request: Request<Incoming>) -> Response<AnswerBody> {
+        let sent = self.sent(client, None, &request);
+        let (mut parts, incoming) = request.into_parts();
         let target = target_of(&parts);
         let switching = upgrade::prepare(&mut parts);
         head::address_to(&mut parts, &self.sides.legacy.upstream, &target);
         upgrade::ask_again(&mut parts, switching.as_ref());
-        let (body, capture) = self.body_for(None, body);
-        frame(&mut parts.headers, &body);
+        let body = sent.body(incoming, client, self.limits.upload, &parts.headers);
+        sent.frame(&mut parts.headers, &body);
         let request = Request::from_parts(parts, body);
-        match self.ask(Side::Legacy, request, capture.as_ref(), Again::IfHarmless).await {
+        match self.ask(Side::Legacy, request, client, &sent, Again::IfHarmless).await {
             Ok(response) => {
                 self.shared.telemetry.count_other(AnsweredBy::Legacy);
-                passed(response, switching)
+                passed(response, switching, sent)
             }
             Err(error) => {
                 self.shared.telemetry.count_other(AnsweredBy::Parallax);
-                self.explain(OperationId::OTHER, Side::Legacy, &error)
+                self.explain(OperationId::OTHER, Side::Legacy, client, &error)
             }
         }
     }
 
-    async fn answer_operation(&self, met: Met, request: Request<Incoming>) -> Response<AnswerBody> {
-        let (mut parts, body) = request.into_parts();
+    async fn answer_operation(
+        &self,
+        client: &Arc<Client>,
+        met: Met,
+        request: Request<Incoming>,
+    ) -> Response<AnswerBody> {
+        let sent = self.sent(client, met.check.is_ok().then_some(&met.operation), &request);
+        let (mut parts, incoming) = request.into_parts();
         let target = target_of(&parts);
         let switching = upgrade::prepare(&mut parts);
         let check = met.check.and(if switching.is_some() { Err(Skip::Upgrade) } else { Ok(()) });
@@ -130,127 +179,49 @@ impl Service {
             headers: parts.headers.clone(),
             extensions: parts.extensions.clone(),
         });
-        let (body, capture) = self.body_for(copy.is_some().then_some(&met), body);
+        let body = sent.body(incoming, client, self.limits.upload, &parts.headers);
         let asking =
-            Asking { met: &met, target: &target, capture: capture.as_ref(), switching: switching.as_ref() };
+            Asking { met: &met, target: &target, sent: &sent, client, switching: switching.as_ref() };
         let asked = self.ask_with_fallback(asking, parts, body).await;
         unanswered.disarm();
 
         let Asked { side, began, response } = match asked {
             Ok(asked) => asked,
-            Err((side, error)) => return self.no_answer(&met, side, &error),
+            Err((side, error)) => return self.no_answer(client, &met, side, &error),
         };
-        let latency = latency_since(began, capture.as_ref());
+        let latency = sent.latency_since(began);
         let ticket = met.meter.begin(AnsweredBy::from(side));
         ticket.observe(side, latency);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             ticket.skip(Skip::Upgrade);
-            return passed(response, switching);
+            return passed(response, switching, sent);
         }
         match (check, copy) {
-            (Ok(()), Some(request)) => self.kept(met, ticket, request, capture, side, response, latency),
+            (Ok(()), Some(request)) => self.kept(met, ticket, request, sent, side, response, latency),
             (Err(reason), _) => {
                 ticket.skip(reason);
-                passed(response, None)
+                passed(response, None, sent)
             }
-            (Ok(()), None) => passed(response, None),
+            (Ok(()), None) => passed(response, None, sent),
         }
     }
 
-    /// The body on its way to the side: kept when it is needed for a check, and in any case
-    /// watched, because timeouts and latencies count from its end.
-    fn body_for(&self, checked: Option<&Met>, body: Incoming) -> (RequestBody, Option<SharedCapture>) {
-        if body.is_end_stream() {
-            return (RequestBody::Empty, None);
-        }
-        let reservation = self.shared.queue.budget().reservation();
-        let capture = match checked {
-            Some(met) => RequestCapture::new(met.operation.body_limit, reservation),
-            None => RequestCapture::of_nothing(Skip::Stage, reservation),
-        };
-        let capture = Arc::new(Mutex::new(capture));
-        let kept = KeptRequest::new(body, Arc::clone(&capture));
-        (RequestBody::Streamed(Box::pin(kept)), Some(capture))
-    }
-
-    /// Asks the answering side; where the plan says so and not a byte could be sent to the
-    /// candidate, legacy is asked instead.
-    async fn ask_with_fallback(
-        &self,
-        asking: Asking<'_>,
-        mut parts: request::Parts,
-        body: RequestBody,
-    ) -> Result<Asked, (Side, SendError)> {
-        let Asking { met, target, capture, switching } = asking;
-        let side = met.plan.answering;
-        let again =
-            if met.operation.idempotent == Idempotent::False { Again::Never } else { Again::IfHarmless };
-        frame(&mut parts.headers, &body);
-        let original = met.plan.falls_back.then(|| parts.headers.clone());
-        head::address_to(&mut parts, &self.sides.of(side).upstream, &met.operation.target_on(side, target));
-        upgrade::ask_again(&mut parts, switching);
-        let began = Instant::now();
-        let mut error = match self.ask(side, Request::from_parts(parts, body), capture, again).await {
-            Ok(response) => return Ok(Asked { side, began, response }),
-            Err(error) => error,
-        };
-        let unsent = original.and_then(|headers| Some((headers, error.unsent.take()?)));
-        let Some((headers, unsent)) = unsent else { return Err((side, error)) };
-        self.shared.complaints.say(
-            met.operation.id.as_str(),
-            side,
-            &error.fault,
-            "legacy answers in its place",
-        );
-        let (mut parts, body) = unsent.into_parts();
-        parts.headers = headers;
-        head::address_to(&mut parts, &self.sides.legacy.upstream, target);
-        upgrade::ask_again(&mut parts, switching);
-        let began = Instant::now();
-        match self.ask(Side::Legacy, Request::from_parts(parts, body), capture, again).await {
-            Ok(response) => Ok(Asked { side: Side::Legacy, began, response }),
-            Err(error) => Err((Side::Legacy, error)),
-        }
-    }
-
-    /// Asks a side. Its timeout counts from when the request was sent to its end: how long a
-    /// client takes to send it is not the side's doing.
-    async fn ask(
-        &self,
-        side: Side,
-        request: Request<RequestBody>,
-        capture: Option<&SharedCapture>,
-        again: Again,
-    ) -> Result<Response<Incoming>, SendError> {
-        let access = self.sides.of(side);
-        let mut send = pin!(access.pool.send(request, again));
-        let Some(limit) = access.upstream.timeout else { return send.await };
-        let mut deadline = Instant::now() + limit;
-        loop {
-            if let Ok(answered) = tokio::time::timeout_at(deadline.into(), send.as_mut()).await {
-                return answered;
-            }
-            deadline = match capture.map(sent_at) {
-                Some(None) => Instant::now() + limit,
-                Some(Some(sent)) if sent + limit > Instant::now() => sent + limit,
-                Some(Some(_)) | None => {
-                    let fault = Fault::timeout(limit);
-                    return Err(SendError { fault, unsent: None, client_broke_off: false });
-                }
-            };
-        }
-    }
-
-    fn no_answer(&self, met: &Met, side: Side, error: &SendError) -> Response<AnswerBody> {
+    fn no_answer(&self, client: &Client, met: &Met, side: Side, error: &SendError) -> Response<AnswerBody> {
         let reason = if error.client_broke_off { Skip::ClientAborted } else { Skip::NoAnswer };
         met.meter.begin(AnsweredBy::Parallax).skip(reason);
-        self.explain(met.operation.id.as_str(), side, error)
+        self.explain(met.operation.id.as_str(), side, client, error)
     }
 
-    fn explain(&self, operation_id: &str, side: Side, error: &SendError) -> Response<AnswerBody> {
+    fn explain(
+        &self,
+        operation_id: &str,
+        side: Side,
+        client: &Client,
+        error: &SendError,
+    ) -> Response<AnswerBody> {
         if error.client_broke_off {
-            let detail = "the request's body ended before its end";
-            return problem::details(StatusCode::BAD_REQUEST, detail, serde_json::Value::Null);
+            let unknown = Refusal::Malformed("the request's body ended before its end");
+            return self.refuse(client.broken().unwrap_or(unknown));
         }
         self.shared.complaints.say(operation_id, side, &error.fault, "the client was told so");
         problem::no_answer(side, &error.fault)
@@ -263,9 +234,9 @@ impl Service {
         met: Met,
         ticket: Ticket,
         request: RequestHead,
-        request_body: Option<SharedCapture>,
+        sent: Sent,
         answering: Side,
-        response: Response<Incoming>,
+        response: Response<ResponseBody>,
         latency: Duration,
     ) -> Response<AnswerBody> {
         let (mut parts, body) = response.into_parts();
@@ -274,7 +245,7 @@ impl Service {
         let mut reservation = self.shared.queue.budget().reservation();
         if !reservation.grow(size_of(&request.headers) + size_of(&parts.headers)) {
             ticket.skip(Skip::Overload);
-            return Response::from_parts(parts, AnswerBody::Passed(body));
+            return Response::from_parts(parts, AnswerBody::passed(body).closing(sent.gate));
         }
         let pending = PendingCheck {
             ticket,
@@ -282,13 +253,13 @@ impl Service {
             answer_body: AnswerCapture::new(met.operation.body_limit, reservation),
             operation: met.operation,
             request,
-            request_body,
+            request_body: sent.capture,
             answering,
             answer: AnswerHead { status: parts.status, headers: parts.headers.clone() },
             trailers: None,
             latency,
         };
-        Response::from_parts(parts, AnswerBody::Kept(Box::new(KeptAnswer::new(body, pending))))
+        Response::from_parts(parts, AnswerBody::kept(body, pending).closing(sent.gate))
     }
 }
 
@@ -317,21 +288,16 @@ fn target_of(parts: &request::Parts) -> PathAndQuery {
     parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"))
 }
 
-/// Says how a body of unknown length is framed. Without it, the body of a GET would be taken for
-/// none (RFC 9112 section 6.3).
-fn frame(headers: &mut HeaderMap, body: &RequestBody) {
-    let streamed = matches!(body, RequestBody::Streamed(_));
-    if streamed && body.size_hint().exact().is_none() {
-        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-}
-
 /// Bytes that headers take, about.
 fn size_of(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum()
 }
 
-fn passed(mut response: Response<Incoming>, switching: Option<upgrade::Switching>) -> Response<AnswerBody> {
+fn passed(
+    mut response: Response<ResponseBody>,
+    switching: Option<upgrade::Switching>,
+    sent: Sent,
+) -> Response<AnswerBody> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
         && let Some(switching) = switching
     {
@@ -339,18 +305,5 @@ fn passed(mut response: Response<Incoming>, switching: Option<upgrade::Switching
     }
     strip_hop_by_hop(response.headers_mut());
     *response.version_mut() = Version::HTTP_11;
-    response.map(AnswerBody::Passed)
-}
-
-/// From the request fully sent to now. Where the answer came before the request was fully sent,
-/// the side took no time.
-fn latency_since(began: Instant, capture: Option<&SharedCapture>) -> Duration {
-    match capture {
-        None => began.elapsed(),
-        Some(capture) => sent_at(capture).map_or(Duration::ZERO, |sent| sent.max(began).elapsed()),
-    }
-}
-
-fn sent_at(capture: &SharedCapture) -> Option<Instant> {
-    capture.lock().unwrap_or_else(PoisonError::into_inner).sent()
+    response.map(|body| AnswerBody::passed(body).closing(sent.gate))
 }

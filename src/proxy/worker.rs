@@ -1,45 +1,27 @@
 //! A thread of the proxy: a single-threaded runtime that serves the connections it is dealt.
 
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use prometheus::IntGauge;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
 use super::Shared;
-use super::fair::Fair;
+use super::client::Client;
+use super::limits::Limits;
+use super::serve::{Connection, Servers, drained};
 use super::service::Service;
 use crate::tasks;
 use crate::upstream::{PoolLimits, Sides, Upstream};
-
-/// Bounds on what a client may send.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Longest head of a request, in bytes.
-    pub head: usize,
-    /// Longest target of a request, in bytes.
-    pub uri: usize,
-    /// Most header fields.
-    pub headers: usize,
-    /// How long a client may take to send a head, and stay idle between requests.
-    pub head_time: Duration,
-}
 
 /// How often a draining thread looks whether its last connection has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Connections that may wait for a thread to take them over.
 const DEALT: usize = 1024;
-
-/// Bytes that are read from a connection at once, at most. A kept body holds on to the buffer
-/// that it was read into, so that this is not larger than it needs to be.
-const READ_BUFFER: usize = 64 * 1024;
 
 /// A thread of the proxy, to be run.
 pub struct Worker {
@@ -103,19 +85,23 @@ impl Worker {
     /// present request.
     pub async fn run(mut self, draining: watch::Receiver<bool>, may_take: Duration) {
         let sides = Sides::new(&self.legacy, &self.candidate, self.pool_limits);
-        let service = Arc::new(Service { shared: Arc::clone(&self.shared), sides, limits: self.limits });
-        let server = Arc::new(self.server());
+        let service = Arc::new(Service {
+            shared: Arc::clone(&self.shared),
+            sides,
+            limits: self.limits,
+            ending: AtomicBool::new(false),
+        });
+        let servers = Arc::new(Servers::new(self.limits));
+        tasks::spawn(end_answers(Arc::clone(&service), draining.clone()));
         while let Some((stream, peer)) = self.connections.recv().await {
-            let active = Active(Arc::clone(&self.active));
+            let active = Active::one_of(&self.active, &self.shared);
             let Ok(stream) = TcpStream::from_std(stream) else { continue };
             let connection = Connection {
-                stream,
-                peer,
+                stream: Some(stream),
+                client: Client::new(peer, Some(active)),
                 service: Arc::clone(&service),
-                server: Arc::clone(&server),
+                servers: Arc::clone(&servers),
                 draining: draining.clone(),
-                head_time: self.limits.head_time,
-                _active: active,
             };
             tasks::spawn(connection.run());
         }
@@ -126,74 +112,33 @@ impl Worker {
         };
         tokio::time::timeout(may_take, all_answered).await.ok();
     }
-
-    fn server(&self) -> Builder<TokioExecutor> {
-        let mut server = Builder::new(TokioExecutor::new());
-        server
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.head_time)
-            .max_buf_size(self.limits.head.max(READ_BUFFER))
-            .max_headers(self.limits.headers)
-            .preserve_header_case(true)
-            .auto_date_header(false);
-        server
-            .http2()
-            .timer(TokioTimer::new())
-            .max_header_list_size(u32::try_from(self.limits.head).unwrap_or(u32::MAX))
-            .keep_alive_interval(Some(self.limits.head_time))
-            .auto_date_header(false);
-        server
-    }
 }
 
-/// Resolves when the proxy drains.
-async fn drained(draining: &mut watch::Receiver<bool>) {
-    // A sender that is gone means the same: nobody will say it any more.
-    draining.wait_for(|draining| *draining).await.ok();
+/// From the moment that the proxy drains, every answer tells its client that the connection ends.
+async fn end_answers(service: Arc<Service>, mut draining: watch::Receiver<bool>) {
+    drained(&mut draining).await;
+    service.ending.store(true, Ordering::Relaxed);
 }
 
 /// Counts a connection for as long as it lives.
-struct Active(Arc<AtomicUsize>);
+#[derive(Debug)]
+pub(crate) struct Active {
+    dealt: Arc<AtomicUsize>,
+    shown: IntGauge,
+}
 
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+impl Active {
+    /// One of a thread's connections. It was counted there when it was dealt.
+    fn one_of(dealt: &Arc<AtomicUsize>, shared: &Shared) -> Self {
+        let shown = shared.telemetry.clients.connections.clone();
+        shown.inc();
+        Self { dealt: Arc::clone(dealt), shown }
     }
 }
 
-/// A client's connection.
-struct Connection {
-    stream: TcpStream,
-    peer: SocketAddr,
-    service: Arc<Service>,
-    server: Arc<Builder<TokioExecutor>>,
-    draining: watch::Receiver<bool>,
-    head_time: Duration,
-    _active: Active,
-}
-
-impl Connection {
-    async fn run(mut self) {
-        // The library's own limit begins with the first byte.
-        let speaks = tokio::time::timeout(self.head_time, self.stream.readable());
-        tokio::select! {
-            spoke = speaks => if spoke.is_err() { return },
-            () = drained(&mut self.draining) => return,
-        }
-        let (service, peer) = (self.service, self.peer);
-        let answer = service_fn(move |request| Arc::clone(&service).answer(peer, request));
-        let mut serving =
-            pin!(self.server.serve_connection_with_upgrades(TokioIo::new(Fair::new(self.stream)), answer));
-        let ended = tokio::select! {
-            ended = serving.as_mut() => ended,
-            () = drained(&mut self.draining) => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%peer, error, "a client's connection ended early");
-        }
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.dealt.fetch_sub(1, Ordering::Relaxed);
+        self.shown.dec();
     }
 }

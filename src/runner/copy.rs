@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use parallax_core::check::Check;
 use parallax_core::exchange::{Answer, Body, Digest, Exchange};
 use parallax_core::format::DigestStream;
 
 use crate::queue::{Chunks, Reservation};
-use crate::upstream::{Access, Again, Fault, RequestBody, strip_hop_by_hop};
+use crate::upstream::{Access, Again, Fault, Interim, RequestBody, ResponseBody, Upstream, strip_hop_by_hop};
 
 /// Marks the copy, and only the copy, so that a side can tell it apart.
 const SHADOW: HeaderName = HeaderName::from_static("parallax-shadow");
@@ -28,6 +27,11 @@ pub(super) enum Missed {
     NoRoom,
 }
 
+/// How long a side may take for a copy.
+pub(super) fn patience(upstream: &Upstream) -> Duration {
+    upstream.timeout.unwrap_or(PATIENCE)
+}
+
 /// Asks a side the check's request, once.
 pub(super) async fn ask(
     access: &Access,
@@ -35,7 +39,7 @@ pub(super) async fn ask(
     extensions: Extensions,
     reservation: &mut Reservation,
 ) -> Result<Exchange, Missed> {
-    let limit = access.upstream.timeout.unwrap_or(PATIENCE);
+    let limit = patience(&access.upstream);
     tokio::time::timeout(limit, exchange(access, check, extensions, reservation))
         .await
         .unwrap_or_else(|_| Err(Missed::Fault(Fault::timeout(limit))))
@@ -65,13 +69,15 @@ fn copy_of(access: &Access, check: &Check, extensions: Extensions) -> Request<Re
     *request.uri_mut() = upstream.uri(&target);
     *request.headers_mut() = check.request.headers.clone();
     *request.extensions_mut() = extensions;
+    // The client whose interim answers these would be has its answer already.
+    request.extensions_mut().remove::<Interim>();
     upstream.address(request.headers_mut());
     request.headers_mut().insert(SHADOW, HeaderValue::from_static("1"));
     request
 }
 
 async fn read(
-    response: Response<Incoming>,
+    response: Response<ResponseBody>,
     check: &Check,
     reservation: &mut Reservation,
 ) -> Result<Answer, Missed> {

@@ -5,21 +5,31 @@
 //! handles are resolved when an operation is registered, so the hot path adds to atomics and
 //! looks nothing up. Labels come from the configuration only, never from traffic.
 
+mod clients;
 mod exposition;
 mod meter;
+mod repairs;
+mod saturation;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::rule::RuleSpec;
 use parallax_core::tally::Tally;
+use parallax_core::wire::{Refusal, Repair};
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+pub use clients::ClientMetrics;
 pub use exposition::{Format, Snapshot};
 pub use meter::{AnsweredBy, Latency, Meter, Ticket};
+pub use repairs::CountRepair;
+pub use saturation::CopyGauges;
+
+use saturation::Saturation;
 
 /// Upper bounds of the latency histogram, in seconds: fine enough below 10 ms to see a
 /// millisecond, wide enough above to see a timeout.
@@ -32,6 +42,9 @@ const LATENCY_BUCKETS_S: [f64; 20] = [
 pub struct Telemetry {
     registry: Registry,
     vectors: Vectors,
+    /// What is counted of clients.
+    pub clients: ClientMetrics,
+    saturation: Saturation,
     /// Checks that wait for the other side's answer.
     pub queue_depth: IntGauge,
     /// 1 while the last reload of the configuration was accepted.
@@ -55,6 +68,7 @@ struct Vectors {
     in_flight: IntGaugeVec,
     differences: IntCounterVec,
     rule_masked: IntCounterVec,
+    repaired: IntCounterVec,
     upstream: HistogramVec,
     consistency: GaugeVec,
     target: GaugeVec,
@@ -71,8 +85,10 @@ impl Telemetry {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let vectors = Vectors::register(&registry)?;
+        let clients = ClientMetrics::register(&registry, &Refusal::WORDS)?;
         let queue_depth =
             gauge(&registry, "parallax_queue_depth", "Checks waiting for the other side's answer.")?;
+        let saturation = Saturation::register(&registry)?;
         let config_reload_success = gauge(
             &registry,
             "parallax_config_reload_success",
@@ -84,7 +100,16 @@ impl Telemetry {
             vectors.requests.get_metric_with_label_values(&[OperationId::OTHER, by.as_str()])
         };
         let other = Other { legacy: other(AnsweredBy::Legacy)?, parallax: other(AnsweredBy::Parallax)? };
-        Ok(Self { registry, vectors, queue_depth, config_reload_success, meters: Mutex::default(), other })
+        Ok(Self {
+            registry,
+            vectors,
+            clients,
+            saturation,
+            queue_depth,
+            config_reload_success,
+            meters: Mutex::default(),
+            other,
+        })
     }
 
     /// The meter of an operation with these rules, with the counts that it had before this process
@@ -108,11 +133,35 @@ impl Telemetry {
         Ok(meter)
     }
 
+    /// Counts what is repaired in the answers of a side.
+    ///
+    /// # Errors
+    /// When the metrics library refuses the label values, which only a change of this file can
+    /// cause.
+    pub fn repairs(&self, side: Side) -> Result<CountRepair, prometheus::Error> {
+        let counter = |repair: &Repair| {
+            self.vectors.repaired.get_metric_with_label_values(&[side.as_str(), repair.as_str()])
+        };
+        let counters: Vec<IntCounter> = Repair::ALL.iter().map(counter).collect::<Result<_, _>>()?;
+        Ok(CountRepair::new(move |repair| counters[repair as usize].inc()))
+    }
+
     /// Every operation's meter.
     #[must_use]
     pub fn meters(&self) -> Vec<(OperationId, Arc<Meter>)> {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         meters.iter().map(|(id, meter)| (id.clone(), Arc::clone(meter))).collect()
+    }
+
+    /// What the copies to a side show.
+    #[must_use]
+    pub fn copies(&self, side: Side) -> CopyGauges {
+        self.saturation.copies(side)
+    }
+
+    /// Shows the queue's bounds, and with each page how many bytes are held of them.
+    pub fn watch_queue(&self, checks: usize, bytes: usize, held: impl Fn() -> usize + Send + Sync + 'static) {
+        self.saturation.watch_queue(checks, bytes, Box::new(held));
     }
 
     /// Counts a request that matches no operation; nobody but legacy is asked for it.
@@ -174,6 +223,12 @@ impl Vectors {
                 "parallax_rule_masked_total",
                 "Places where the sides had something different and a rule made it count for nothing.",
                 &["operation_id", "rule"],
+            )?,
+            repaired: counters(
+                registry,
+                "parallax_answers_repaired_total",
+                "Answers whose head was repaired before it was passed on, by side and kind of repair.",
+                &["side", "repair"],
             )?,
             upstream: histograms(registry)?,
             consistency: ratios(

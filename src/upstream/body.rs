@@ -6,6 +6,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::tape::Reader;
+
+/// Why a body ended before its end.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
 /// The body of a request on its way to a side.
 pub enum RequestBody {
     /// None, or already sent.
@@ -13,7 +18,9 @@ pub enum RequestBody {
     /// All of it in memory: a copy.
     Whole(Bytes),
     /// Streamed from the client.
-    Streamed(Pin<Box<dyn Body<Data = Bytes, Error = hyper::Error> + Send>>),
+    Streamed(Pin<Box<dyn Body<Data = Bytes, Error = BodyError> + Send>>),
+    /// Streamed, and kept for as long as it may have to be sent again.
+    Taped(Reader),
 }
 
 impl RequestBody {
@@ -32,12 +39,12 @@ impl std::fmt::Debug for RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => {
@@ -46,6 +53,7 @@ impl Body for RequestBody {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Self::Streamed(body) => body.as_mut().poll_frame(context),
+            Self::Taped(reader) => Pin::new(reader).poll_frame(context),
         }
     }
 
@@ -54,6 +62,7 @@ impl Body for RequestBody {
             Self::Empty => true,
             Self::Whole(_) => false,
             Self::Streamed(body) => body.is_end_stream(),
+            Self::Taped(reader) => reader.is_end_stream(),
         }
     }
 
@@ -62,6 +71,7 @@ impl Body for RequestBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Streamed(body) => body.size_hint(),
+            Self::Taped(reader) => reader.size_hint(),
         }
     }
 }

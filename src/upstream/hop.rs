@@ -25,6 +25,22 @@ const NEVER_STRIPPED: [HeaderName; 5] = [
     header::CONTENT_LENGTH,
 ];
 
+/// The client takes trailers (`te: trailers`). The header itself belongs to the client's connection;
+/// the wish is passed on where it means something to a side, which is over HTTP/2.
+#[derive(Clone, Copy, Debug)]
+pub struct WantsTrailers;
+
+impl WantsTrailers {
+    /// Notes the wish in the request's extensions, before the header is taken off.
+    pub fn note(head: &mut http::request::Parts) {
+        let lines = head.headers.get_all(header::TE).iter().filter_map(|line| line.to_str().ok());
+        let mut codings = lines.flat_map(|line| line.split(','));
+        if codings.any(|coding| coding.trim().eq_ignore_ascii_case("trailers")) {
+            head.extensions.insert(Self);
+        }
+    }
+}
+
 /// Takes off what belongs to one connection only.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     for name in named_by_connection(headers) {

@@ -39,6 +39,11 @@ fn rules_are_read_or_refused() {
 }
 
 #[test]
+fn requests_are_read_alike_in_any_cut() {
+    assert!(replay("wire", properties::wire::holds) >= 10);
+}
+
+#[test]
 fn codings_are_decoded_or_refused() {
     assert!(replay("codings", properties::codings::holds) >= 7);
 }

@@ -1,0 +1,176 @@
+//! A client's connection from its first byte to its last: how it speaks is found out, its requests
+//! are served, and it ends in good order, also when the process does.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::client::{Client, Protocol};
+use super::fair::Fair;
+use super::guard::Guard;
+use super::limits::{GRACE, Limits};
+use super::service::Service;
+use super::stream::{Agreed, ClientStream};
+
+/// With this an HTTP/2 connection opens (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Bytes that are read from a connection at once, at most. A kept body holds on to the buffer
+/// that it was read into, so that this is not larger than it needs to be.
+const READ_BUFFER: usize = 64 * 1024;
+/// Header fields up to which the library needs no memory of its own for them.
+const FEW_FIELDS: usize = 100;
+
+/// How connections are served, the same for all of a thread.
+pub(crate) struct Servers {
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+    limits: Limits,
+}
+
+impl Servers {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1
+            .max_buf_size(limits.message.head.max(READ_BUFFER))
+            .preserve_header_case(true)
+            .auto_date_header(false)
+            // The guard knows when a head is late, also before its first byte.
+            .header_read_timeout(None);
+        if limits.message.headers > FEW_FIELDS {
+            http1.max_headers(limits.message.headers);
+        }
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(limits.message.head).unwrap_or(u32::MAX))
+            .max_concurrent_streams(limits.streams)
+            .keep_alive_interval(Some(limits.patience.head))
+            .auto_date_header(false);
+        Self { http1, http2, limits }
+    }
+}
+
+/// A client's connection.
+pub(crate) struct Connection {
+    /// As it was accepted, until it is opened.
+    pub(crate) stream: Option<TcpStream>,
+    pub(crate) client: Arc<Client>,
+    pub(crate) service: Arc<Service>,
+    pub(crate) servers: Arc<Servers>,
+    pub(crate) draining: watch::Receiver<bool>,
+}
+
+impl Connection {
+    pub(crate) async fn run(mut self) {
+        let client = Arc::clone(&self.client);
+        let mut draining = self.draining.clone();
+        let opened = tokio::select! {
+            opened = self.open() => opened,
+            () = may_end(&client, &mut draining) => return,
+        };
+        let ended = match opened {
+            Ok((guard, protocol)) => {
+                client.speaks(protocol);
+                self.serve(guard, protocol).await
+            }
+            Err(error) => return tracing::debug!(peer = %client.peer, %error, "nothing was asked"),
+        };
+        if let Err(error) = ended {
+            tracing::debug!(peer = %client.peer, %error, "a client's connection ended early");
+        }
+    }
+
+    /// The handshake, and how the client speaks.
+    async fn open(&mut self) -> io::Result<(Guard<ClientStream>, Protocol)> {
+        let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
+        let Limits { message, patience, .. } = self.servers.limits;
+        let tls = self.service.shared.tls.as_deref();
+        let accepted = tokio::time::timeout(patience.head, ClientStream::accept(stream, tls)).await;
+        let (stream, agreed) = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        let mut guard = Guard::new(stream, Arc::clone(&self.client), message, patience);
+        let is_http2 = match agreed {
+            Agreed::Http1 => false,
+            Agreed::Http2 => {
+                guard.open();
+                true
+            }
+            Agreed::Nothing => guard.opens_with(PREFACE).await?,
+        };
+        Ok((guard, if is_http2 { Protocol::Http2 } else { Protocol::Http1 }))
+    }
+
+    async fn serve(mut self, guard: Guard<ClientStream>, protocol: Protocol) -> hyper::Result<()> {
+        let (client, service) = (Arc::clone(&self.client), self.service);
+        let answer = service_fn(move |request| Arc::clone(&service).answer(Arc::clone(&client), request));
+        match protocol {
+            Protocol::Http1 => {
+                let io = TokioIo::new(guard);
+                let mut serving = pin!(self.servers.http1.serve_connection(io, answer).with_upgrades());
+                tokio::select! {
+                    ended = serving.as_mut() => return ended,
+                    () = may_end(&self.client, &mut self.draining) => serving.as_mut().graceful_shutdown(),
+                }
+                serving.await
+            }
+            Protocol::Http2 => {
+                let idle = self.servers.limits.patience.idle;
+                let io = TokioIo::new(Fair::new(guard));
+                let mut serving = pin!(self.servers.http2.serve_connection(io, answer));
+                tokio::select! {
+                    ended = serving.as_mut() => return ended,
+                    () = may_go_away(&self.client, &mut self.draining, idle) => serving.as_mut().graceful_shutdown(),
+                }
+                serving.await
+            }
+        }
+    }
+}
+
+/// Resolves when the proxy drains.
+pub(crate) async fn drained(draining: &mut watch::Receiver<bool>) {
+    // A sender that is gone means the same: nobody will say it any more.
+    draining.wait_for(|draining| *draining).await.ok();
+}
+
+/// Resolves when the proxy drains and nothing was asked on this connection for a while. A client
+/// that asks in between is answered, and told that the connection ends with the answer.
+async fn may_end(client: &Client, draining: &mut watch::Receiver<bool>) {
+    drained(draining).await;
+    loop {
+        match client.idle_for() {
+            Some(idle) if idle >= GRACE => return,
+            Some(idle) => tokio::time::sleep(GRACE - idle).await,
+            None => tokio::time::sleep(GRACE).await,
+        }
+    }
+}
+
+/// Resolves when the proxy drains, or the client has not asked for long. HTTP/2 can say so without
+/// losing a request (RFC 9113 section 6.8).
+async fn may_go_away(client: &Client, draining: &mut watch::Receiver<bool>, idle: std::time::Duration) {
+    let rested = async {
+        loop {
+            match client.idle_for() {
+                Some(rested) if rested >= idle => return,
+                Some(rested) => tokio::time::sleep(idle - rested).await,
+                None => tokio::time::sleep(idle).await,
+            }
+        }
+    };
+    tokio::select! {
+        () = drained(draining) => {}
+        () = rested => {}
+    }
+}
+
+/// Waits until what was told in between is on its way to the client.
+pub(crate) async fn interim_written(client: &Client) {
+    poll_fn(|context| client.poll_interim_written(context)).await;
+}
