@@ -97,7 +97,7 @@ impl Fault {
 
 /// What went wrong below HTTP.
 fn of_io(error: &io::Error) -> Cause {
-    if error.get_ref().is_some_and(|inner| inner.is::<Ambiguous>()) {
+    if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Ambiguous>) {
         return Cause::Protocol;
     }
     match error.kind() {
@@ -136,7 +136,7 @@ pub(super) fn broke_off(error: &hyper::Error) -> bool {
     is_io || error.is_closed() || error.is_canceled() || error.is_incomplete_message()
 }
 
-fn find<'e, E: std::error::Error + 'static>(error: &'e hyper::Error) -> Option<&'e E> {
+fn find<E: std::error::Error + 'static>(error: &hyper::Error) -> Option<&E> {
     let mut source = error.source();
     while let Some(inner) = source {
         if let Some(found) = inner.downcast_ref::<E>() {
