@@ -130,6 +130,11 @@ pub(super) fn was_never_looked_at(error: &hyper::Error) -> bool {
     }
 }
 
+/// Whether the side goes away.
+pub(super) fn is_going_away(error: &hyper::Error) -> bool {
+    find::<h2::Error>(error).is_some_and(h2::Error::is_go_away)
+}
+
 /// Whether the connection broke off, without a word about the request.
 pub(super) fn broke_off(error: &hyper::Error) -> bool {
     let is_io = find::<h2::Error>(error).is_some_and(h2::Error::is_io);
