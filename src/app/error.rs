@@ -3,6 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
+use parallax_core::exchange::Side;
+
 use crate::store::StoreError;
 
 /// Why the program cannot start.
@@ -18,6 +20,24 @@ pub enum StartError {
         /// What the operating system said.
         error: io::Error,
     },
+    /// A side's name leads back to this process.
+    #[error(
+        "`{side}`: the name {host} leads to parallax itself ({address}); write the service's own address"
+    )]
+    OwnName {
+        /// The side.
+        side: Side,
+        /// The name.
+        host: String,
+        /// What it leads to.
+        address: SocketAddr,
+    },
+    /// The access log could not be opened.
+    #[error("`access_log`: cannot write to it: {0}; choose another file")]
+    AccessLog(io::Error),
+    /// The key of the markers could not be made up.
+    #[error("`markers`: the operating system gives no randomness for a key: {0}")]
+    Markers(io::Error),
     /// The store could not be opened or read.
     #[error("`store`: {0}")]
     Store(#[from] StoreError),

@@ -3,10 +3,13 @@
 //! with file, line, column and remedy, so that nothing has to be guessed and no key is ever a
 //! silent no-op. Secrets are references and are never printed.
 
+mod access_log;
 mod comparing;
 mod error;
 mod file;
+mod forwarded;
 mod host_name;
+mod markers;
 mod network;
 mod operations;
 mod resolve;
@@ -16,6 +19,7 @@ mod secret;
 mod settings;
 mod shape;
 mod side;
+mod traces;
 
 #[cfg(test)]
 mod tests;
@@ -27,11 +31,14 @@ use parallax_core::rule::Rules;
 use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 
+pub use access_log::{AccessLog, LogTarget};
 pub use error::{At, ConfigError, ConfigErrors};
+pub use forwarded::Forwarded;
 pub use network::Network;
 pub use secret::Secret;
 pub use settings::{Control, Limits, Role, Settings, Sticky, StickyKey, Token};
 pub use side::{HostPolicy, Upstream, UpstreamUrl};
+pub use traces::Traces;
 
 /// Largest configuration that is read, in bytes.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;

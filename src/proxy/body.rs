@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 
 use super::capture::RequestCapture;
 use super::pending::PendingCheck;
+use super::watched::WatchedAnswer;
 
 /// A request's capture, shared between its body (owned by the upstream connection) and the check
 /// that is made when the answer is complete. Locked by one thread only, never for long.
@@ -71,6 +72,8 @@ pub(super) enum AnswerBody {
     Passed(Incoming),
     /// Passed through and kept for a check.
     Kept(Box<KeptAnswer>),
+    /// Passed through, and told of at its end.
+    Watched(Box<WatchedAnswer>),
     /// The proxy's own.
     Own(Option<Bytes>),
 }
@@ -121,6 +124,7 @@ impl Body for AnswerBody {
         match &mut *self {
             Self::Passed(inner) => Pin::new(inner).poll_frame(context),
             Self::Kept(kept) => kept.poll(context),
+            Self::Watched(watched) => watched.poll(context),
             Self::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
         }
     }
@@ -129,6 +133,7 @@ impl Body for AnswerBody {
         match self {
             Self::Passed(inner) => inner.is_end_stream(),
             Self::Kept(kept) => kept.inner.is_end_stream(),
+            Self::Watched(watched) => watched.is_end_stream(),
             Self::Own(text) => text.is_none(),
         }
     }
@@ -137,6 +142,7 @@ impl Body for AnswerBody {
         match self {
             Self::Passed(inner) => inner.size_hint(),
             Self::Kept(kept) => kept.inner.size_hint(),
+            Self::Watched(watched) => watched.size_hint(),
             Self::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
         }
     }

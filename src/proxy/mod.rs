@@ -6,22 +6,29 @@
 //! that no connection is stuck behind a busy thread while another is idle.
 
 mod acceptor;
+mod account;
 mod admission;
 mod body;
 mod capture;
+mod client;
 mod complaint;
+mod forwarded;
 mod head;
+mod passage;
 mod pending;
 mod problem;
 mod service;
 mod sticky;
 mod upgrade;
+mod watched;
 mod worker;
 
 use std::sync::Arc;
 
 pub use acceptor::Acceptor;
+pub use client::Trusted;
 pub use complaint::Complaints;
+pub use passage::Edge;
 pub use sticky::Sticky;
 pub use worker::{Limits, Worker, WorkerHandle};
 
@@ -33,6 +40,8 @@ use crate::telemetry::Telemetry;
 pub struct Shared {
     /// The operations and their stages.
     pub routing: SharedRouting,
+    /// What is learnt of requests, and what is told of them.
+    pub edge: Edge,
     /// By what clients are recognised.
     pub sticky: Sticky,
     /// Where checks go.

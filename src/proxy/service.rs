@@ -19,6 +19,7 @@ use parallax_core::verdict::Skip;
 
 use super::body::{AnswerBody, KeptAnswer, KeptRequest, Never, SharedCapture};
 use super::capture::{AnswerCapture, RequestCapture};
+use super::passage::Passage;
 use super::pending::PendingCheck;
 use super::worker::Limits;
 use super::{admission, head, problem, upgrade};
@@ -65,62 +66,100 @@ impl Service {
         peer: SocketAddr,
         request: Request<Incoming>,
     ) -> Result<Response<AnswerBody>, Never> {
+        let mut passage = self.shared.edge.receive(peer, &request);
         if let Some(refusal) = admission::refuse(&request, &self.limits) {
-            return Ok(refusal);
+            return Ok(passage.answer(refusal));
         }
         let met = {
             let routing = self.shared.routing.load();
-            routing.find(request.method(), request.uri().path()).map(|entry| self.meet(entry, &request, peer))
+            routing
+                .find(request.method(), request.uri().path())
+                .map(|entry| self.meet(entry, &request, peer, &passage))
         };
-        Ok(match met {
-            Some(met) => self.answer_operation(met, request).await,
-            None => self.answer_other(request).await,
-        })
+        let response = match (met, self.shared.edge.refuse_circle(&passage)) {
+            (met, Some(refusal)) => self.goes_round(met.as_ref(), &mut passage, refusal),
+            (Some(met), None) => self.answer_operation(met, request, &mut passage).await,
+            (None, None) => self.answer_other(request, &mut passage).await,
+        };
+        Ok(passage.answer(response))
     }
 
     /// Decides once, by what stands at this moment: a change of stage in the middle of a request
     /// does not touch it.
-    fn meet(&self, entry: &Entry, request: &Request<Incoming>, peer: SocketAddr) -> Met {
+    fn meet(&self, entry: &Entry, request: &Request<Incoming>, peer: SocketAddr, passage: &Passage) -> Met {
         let bucket = if entry.stage.needs_bucket() {
             self.shared.sticky.bucket(request.headers(), peer)
         } else {
             None
         };
         let plan = entry.stage.plan(bucket);
-        let check = if plan.checked {
-            entry.operation.admits(request.method(), fastrand::u32(..))
-        } else {
+        let check = if !plan.checked {
             Err(Skip::Stage)
+        } else if passage.has_passed() {
+            Err(Skip::Loop)
+        } else {
+            entry.operation.admits(request.method(), fastrand::u32(..))
         };
         Met { operation: Arc::clone(&entry.operation), meter: Arc::clone(&entry.meter), plan, check }
     }
 
+    /// A request that goes round in a circle: nobody is asked once more.
+    fn goes_round(
+        &self,
+        met: Option<&Met>,
+        passage: &mut Passage,
+        refusal: Response<AnswerBody>,
+    ) -> Response<AnswerBody> {
+        match met {
+            Some(met) => {
+                passage.meets(&met.operation);
+                let mut ticket = met.meter.begin(AnsweredBy::Parallax);
+                passage.counted(&mut ticket);
+                ticket.skip(Skip::Loop);
+            }
+            None => self.shared.telemetry.count_other(AnsweredBy::Parallax),
+        }
+        refusal
+    }
+
     /// A request of no operation: legacy answers.
-    async fn answer_other(&self, request: Request<Incoming>) -> Response<AnswerBody> {
+    async fn answer_other(&self, request: Request<Incoming>, passage: &mut Passage) -> Response<AnswerBody> {
         let (mut parts, body) = request.into_parts();
         let target = target_of(&parts);
         let switching = upgrade::prepare(&mut parts);
+        self.shared.edge.tell(passage, &mut parts);
         head::address_to(&mut parts, &self.sides.legacy.upstream, &target);
         upgrade::ask_again(&mut parts, switching.as_ref());
         let (body, capture) = self.body_for(None, body);
+        passage.sends(capture.as_ref());
         frame(&mut parts.headers, &body);
         let request = Request::from_parts(parts, body);
+        let began = Instant::now();
         match self.ask(Side::Legacy, request, capture.as_ref(), Again::IfHarmless).await {
             Ok(response) => {
+                passage.answered(Side::Legacy, began, latency_since(began, capture.as_ref()));
                 self.shared.telemetry.count_other(AnsweredBy::Legacy);
                 passed(response, switching)
             }
             Err(error) => {
+                passage.unanswered(Side::Legacy, began, error.fault.cause);
                 self.shared.telemetry.count_other(AnsweredBy::Parallax);
                 self.explain(OperationId::OTHER, Side::Legacy, &error)
             }
         }
     }
 
-    async fn answer_operation(&self, met: Met, request: Request<Incoming>) -> Response<AnswerBody> {
+    async fn answer_operation(
+        &self,
+        met: Met,
+        request: Request<Incoming>,
+        passage: &mut Passage,
+    ) -> Response<AnswerBody> {
+        passage.meets(&met.operation);
         let (mut parts, body) = request.into_parts();
         let target = target_of(&parts);
         let switching = upgrade::prepare(&mut parts);
+        self.shared.edge.tell(passage, &mut parts);
         let check = met.check.and(if switching.is_some() { Err(Skip::Upgrade) } else { Ok(()) });
         let unanswered = Unanswered { meter: &met.meter, side: met.plan.answering, armed: true };
 
@@ -131,6 +170,8 @@ impl Service {
             extensions: parts.extensions.clone(),
         });
         let (body, capture) = self.body_for(copy.is_some().then_some(&met), body);
+        passage.sends(capture.as_ref());
+        let began = Instant::now();
         let asking =
             Asking { met: &met, target: &target, capture: capture.as_ref(), switching: switching.as_ref() };
         let asked = self.ask_with_fallback(asking, parts, body).await;
@@ -138,10 +179,15 @@ impl Service {
 
         let Asked { side, began, response } = match asked {
             Ok(asked) => asked,
-            Err((side, error)) => return self.no_answer(&met, side, &error),
+            Err((side, error)) => {
+                passage.unanswered(side, began, error.fault.cause);
+                return self.no_answer(&met, side, &error, passage);
+            }
         };
         let latency = latency_since(began, capture.as_ref());
-        let ticket = met.meter.begin(AnsweredBy::from(side));
+        passage.answered(side, began, latency);
+        let mut ticket = met.meter.begin(AnsweredBy::from(side));
+        passage.counted(&mut ticket);
         ticket.observe(side, latency);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             ticket.skip(Skip::Upgrade);
@@ -241,9 +287,17 @@ impl Service {
         }
     }
 
-    fn no_answer(&self, met: &Met, side: Side, error: &SendError) -> Response<AnswerBody> {
+    fn no_answer(
+        &self,
+        met: &Met,
+        side: Side,
+        error: &SendError,
+        passage: &mut Passage,
+    ) -> Response<AnswerBody> {
         let reason = if error.client_broke_off { Skip::ClientAborted } else { Skip::NoAnswer };
-        met.meter.begin(AnsweredBy::Parallax).skip(reason);
+        let mut ticket = met.meter.begin(AnsweredBy::Parallax);
+        passage.counted(&mut ticket);
+        ticket.skip(reason);
         self.explain(met.operation.id.as_str(), side, error)
     }
 

@@ -5,6 +5,7 @@
 //! A side is asked at most once for a check: no retry, no redirect followed, a bounded number at
 //! a time and a bounded time each.
 
+mod carried;
 mod copy;
 mod lane;
 mod result;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 use crate::queue::Job;
 use crate::recorder::Recorder;
 use crate::upstream::{PoolLimits, Sides, Upstream};
+pub use carried::Carried;
 use lane::Lane;
 
 /// Checks that are taken at once, and how long to wait then before more are taken. Nobody waits for
@@ -44,6 +46,7 @@ pub struct Runner {
 /// What all checks of a runner share.
 pub(crate) struct Shared {
     pub(crate) sides: Sides,
+    pub(crate) carried: Carried,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) isolation: Arc<dyn Isolation>,
 }
@@ -52,17 +55,19 @@ impl Runner {
     /// A runner for the checks that come out of `jobs`, with at most `max_in_flight` requests to
     /// each side at a time. Foreign formats are decoded by `isolation`.
     #[must_use]
+    #[expect(clippy::too_many_arguments, reason = "these are the parts of a runner, named once each")]
     pub fn new(
         jobs: mpsc::Receiver<Box<Job>>,
         legacy: &Arc<Upstream>,
         candidate: &Arc<Upstream>,
         limits: PoolLimits,
         max_in_flight: usize,
+        carried: Carried,
         recorder: Arc<Recorder>,
         isolation: Arc<dyn Isolation>,
     ) -> Self {
         let sides = Sides::new(legacy, candidate, limits);
-        let shared = Arc::new(Shared { sides, recorder, isolation });
+        let shared = Arc::new(Shared { sides, carried, recorder, isolation });
         Self { jobs, shared, legacy: Lane::new(max_in_flight), candidate: Lane::new(max_in_flight) }
     }
 

@@ -29,7 +29,9 @@ pub(super) async fn run(shared: &Arc<Shared>, job: Job, id: CheckId) {
     drop(place);
     let asked = waiting.asked();
     let (check, extensions) = waiting.into_check(id);
-    let other = match copy::ask(shared.sides.of(asked), &check, extensions, &mut reservation).await {
+    let other = match copy::ask(shared.sides.of(asked), &shared.carried, &check, extensions, &mut reservation)
+        .await
+    {
         Ok(exchange) => {
             ticket.observe(asked, exchange.latency);
             Ok(exchange.answer)
