@@ -3,12 +3,14 @@
 
 mod support;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use parallax_testkit::{Behaviour, Gate, Reply, Step, wait_until};
+use parallax_testkit::{Behaviour, FakeService, Gate, RawClient, Reply, Step, wait_until};
 use serde_json::{Value, json};
-use support::{DEADLINE, GET_RETURN, House, same, sample};
+use support::{DEADLINE, GET_RETURN, House, process, same, sample};
 
 /// The lines once there are so many.
 async fn lines(file: &Path, count: usize) -> Vec<Value> {
@@ -85,7 +87,7 @@ async fn however_a_request_ends_there_is_one_line() {
     });
     let (_directory, file, house) = house(legacy, "access_log: 'FILE'\n").await;
     let mut client = house.client().await;
-    client.get("/returns/breaks").await.expect_err("half an answer");
+    assert!(!client.get("/returns/breaks").await.expect("half an answer").complete);
     assert_eq!(house.get("/returns/drops").await.status, 502);
     let mut impatient = house.client().await;
     impatient.send(b"GET /returns/waits HTTP/1.1\r\nHost: shop\r\n\r\n").await.expect("sent");
@@ -145,9 +147,46 @@ async fn the_last_lines_are_written_before_the_end() {
     let House { running, legacy: _legacy, candidate: _candidate } =
         House::new(same("{}"), Behaviour::always(Reply::status(404)), &house(&file)).await;
     for _ in 0..10 {
-        let mut client = parallax_testkit::RawClient::connect(running.proxy).await.expect("the proxy");
+        let mut client = RawClient::connect(running.proxy).await.expect("the proxy");
         client.get("/returns/1").await.expect("an answer");
     }
     running.stop().await;
     assert_eq!(std::fs::read_to_string(&file).expect("a text").lines().count(), 10);
+}
+
+/// By a process of its own, because both are the process's: its standard output, and its signals.
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_go_to_standard_output_and_sigusr1_ends_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (legacy, proxy) = (FakeService::start(same("{}")), process::free_address());
+    let text = format!(
+        "listen: '{proxy}'\ncontrol: {{listen: '{}'}}\nlegacy: '{1}'\ncandidate: '{1}'\naccess_log: stdout\n{GET_RETURN}",
+        process::free_address(),
+        legacy.url()
+    );
+    std::fs::write(directory.path().join("parallax.yaml"), text).expect("parallax.yaml");
+    let serve =
+        process::command(directory.path(), &["serve"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut child = Ended(serve.expect("parallax starts"));
+    let mut lines = BufReader::new(child.0.stdout.take().expect("standard output")).lines();
+    wait_until(DEADLINE, "it to listen", || std::net::TcpStream::connect(proxy).is_ok()).await;
+    for number in 1..=2 {
+        let mut client = RawClient::connect(proxy).await.expect("the proxy listens");
+        client.get(&format!("/returns/{number}")).await.expect("an answer");
+        let line = lines.next().expect("a line").expect("a text");
+        let line: Value = serde_json::from_str(&line).expect("json");
+        assert_eq!(line["operation_id"], "getReturn");
+        let told = Command::new("kill").args(["-USR1", &child.0.id().to_string()]).status();
+        assert!(told.expect("kill").success());
+    }
+    assert!(child.0.try_wait().expect("a child").is_none(), "it serves on");
+}
+
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
 }

@@ -15,7 +15,7 @@ use super::{StartError, control, own_address, threads};
 use crate::access_log::Reopen;
 use crate::config::Settings;
 use crate::isolate::Children;
-use crate::proxy::{self, Acceptor, Edge, Sticky, Trusted, Worker, WorkerHandle};
+use crate::proxy::{self, Acceptor, Edge, Sticky, Worker, WorkerHandle};
 use crate::queue::{self, Queue};
 use crate::recorder::{Flush, Recorder};
 use crate::rollout::Rollout;
@@ -103,7 +103,7 @@ impl Running {
             finished: watch::channel(false).0,
         };
         let (queue, runners) = start_runners(&settings, &parts, &telling.carried)?;
-        let edge = telling.edge(&settings, proxy.port());
+        let edge = telling.edge(proxy.port());
         let clients = start_proxy(&settings, &parts, (queue, edge), opened.proxy, &signals)?;
         let rollout = Arc::new(Rollout::new(
             Arc::clone(&parts.routing),
@@ -197,7 +197,9 @@ fn start_proxy(
     let shared = Arc::new(proxy::Shared {
         routing: Arc::clone(&parts.routing),
         edge,
-        sticky: Sticky::new(settings.sticky.clone(), Trusted::new(settings.trusted_proxies.clone())),
+        forwarded: settings.forwarded,
+        trusted_proxies: settings.trusted_proxies.clone(),
+        sticky: Sticky::new(settings.sticky.clone(), settings.trusted_proxies.clone()),
         queue,
         telemetry: Arc::clone(&parts.telemetry),
         complaints: proxy::Complaints::default(),

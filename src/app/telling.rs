@@ -11,7 +11,7 @@ use super::StartError;
 use crate::access_log::{self, AccessLog, Reopen};
 use crate::config::Settings;
 use crate::marker::Markers;
-use crate::proxy::{Edge, Trusted};
+use crate::proxy::Edge;
 use crate::runner::Carried;
 use crate::tasks;
 use crate::telemetry::Telemetry;
@@ -63,11 +63,9 @@ impl Telling {
     }
 
     /// The edge for a listener at this port. The access log goes with it: it ends with the proxy.
-    pub(super) fn edge(&mut self, settings: &Settings, port: u16) -> Edge {
+    pub(super) fn edge(&mut self, port: u16) -> Edge {
         Edge::new(
             Arc::clone(&self.carried.markers),
-            Trusted::new(settings.trusted_proxies.clone()),
-            settings.forwarded,
             ("http", port),
             self.access_log.take(),
             self.carried.tracer.clone(),

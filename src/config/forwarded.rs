@@ -13,7 +13,7 @@ pub enum Forwarded {
     #[default]
     Off,
     /// `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
-    XForwarded,
+    XHeaders,
     /// `Forwarded` (RFC 7239).
     Rfc7239,
     /// All of them.
@@ -24,7 +24,7 @@ impl Forwarded {
     /// Whether the `X-Forwarded-*` headers are among them.
     #[must_use]
     pub fn has_x_forwarded(self) -> bool {
-        matches!(self, Self::XForwarded | Self::Both)
+        matches!(self, Self::XHeaders | Self::Both)
     }
 
     /// Whether `Forwarded` is among them.
@@ -38,7 +38,7 @@ impl Scalar for Forwarded {
     fn read(text: &str) -> Result<Self, String> {
         match text {
             "off" => Ok(Self::Off),
-            "x-forwarded" => Ok(Self::XForwarded),
+            "x-forwarded" => Ok(Self::XHeaders),
             "rfc7239" => Ok(Self::Rfc7239),
             "both" => Ok(Self::Both),
             _ => Err(format!(

@@ -1,7 +1,6 @@
 //! Who the client is: the peer of the connection, or whom trusted proxies name.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 
@@ -9,27 +8,19 @@ use crate::config::Network;
 
 pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The networks whose word about the client is believed.
-#[derive(Clone, Debug, Default)]
-pub struct Trusted(Arc<[Network]>);
+/// The networks whose word about the client is believed, as configured in `trusted_proxies`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trusted<'s>(pub(crate) &'s [Network]);
 
-impl Trusted {
-    /// As configured in `trusted_proxies`.
-    #[must_use]
-    pub fn new(networks: Vec<Network>) -> Self {
-        Self(networks.into())
-    }
-
+impl Trusted<'_> {
     /// Whether this peer's word is believed.
-    #[must_use]
-    pub fn has(&self, address: IpAddr) -> bool {
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
     }
 
     /// The address of the client: the last one in `X-Forwarded-For` that no trusted proxy has,
     /// read from the right, because everything left of it is the client's own claim.
-    #[must_use]
-    pub fn client_address(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+    pub(crate) fn client_address(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
         if !self.has(peer) {
             return peer.to_canonical();
         }
@@ -52,16 +43,17 @@ mod tests {
 
     #[test]
     fn the_client_is_the_nearest_that_no_trusted_proxy_is() {
-        let near = Trusted::new(vec!["10.0.0.0/8".parse().unwrap()]);
-        let address = |trusted: &Trusted, lines: &[&str]| {
+        let networks = ["10.0.0.0/8".parse().unwrap()];
+        let near = Trusted(&networks);
+        let address = |trusted: Trusted<'_>, lines: &[&str]| {
             let headers =
                 lines.iter().map(|line| (FORWARDED_FOR, line.parse().unwrap())).collect::<HeaderMap>();
             trusted.client_address(&headers, "::ffff:10.0.0.7".parse().unwrap()).to_string()
         };
-        assert_eq!(address(&near, &["1.1.1.1, 9.9.9.9, 10.0.0.3"]), "9.9.9.9");
-        assert_eq!(address(&near, &["9.9.9.9", "10.0.0.4", "10.0.0.3"]), "9.9.9.9");
-        assert_eq!(address(&near, &["nonsense, 10.0.0.3"]), "10.0.0.3");
-        assert_eq!(address(&near, &[]), "10.0.0.7");
-        assert_eq!(address(&Trusted::default(), &["9.9.9.9"]), "10.0.0.7");
+        assert_eq!(address(near, &["1.1.1.1, 9.9.9.9, 10.0.0.3"]), "9.9.9.9");
+        assert_eq!(address(near, &["9.9.9.9", "10.0.0.4", "10.0.0.3"]), "9.9.9.9");
+        assert_eq!(address(near, &["nonsense, 10.0.0.3"]), "10.0.0.3");
+        assert_eq!(address(near, &[]), "10.0.0.7");
+        assert_eq!(address(Trusted(&[]), &["9.9.9.9"]), "10.0.0.7");
     }
 }

@@ -175,8 +175,8 @@ mod tests {
             "x-forwarded-port: 8080",
             "x-forwarded-proto: http",
         ];
-        assert_eq!(written(&SAID, Forwarded::XForwarded, "10.0.0.1", false), expected);
-        assert_eq!(written(&[HOST], Forwarded::XForwarded, "::ffff:10.0.0.1", false), expected);
+        assert_eq!(written(&SAID, Forwarded::XHeaders, "10.0.0.1", false), expected);
+        assert_eq!(written(&[HOST], Forwarded::XHeaders, "::ffff:10.0.0.1", false), expected);
         let expected = [
             "forwarded: for=10.0.0.1;host=\"shop.test:8080\";proto=http;by=_parallax",
             "host: shop.test:8080",

@@ -26,12 +26,12 @@ mod worker;
 use std::sync::Arc;
 
 pub use acceptor::Acceptor;
-pub use client::Trusted;
 pub use complaint::Complaints;
 pub use passage::Edge;
 pub use sticky::Sticky;
 pub use worker::{Limits, Worker, WorkerHandle};
 
+use crate::config::{Forwarded, Network};
 use crate::queue::Queue;
 use crate::routing::SharedRouting;
 use crate::telemetry::Telemetry;
@@ -42,6 +42,10 @@ pub struct Shared {
     pub routing: SharedRouting,
     /// What is learnt of requests, and what is told of them.
     pub edge: Edge,
+    /// Which headers tell the sides from whom a request came.
+    pub forwarded: Forwarded,
+    /// The networks whose word about that is believed.
+    pub trusted_proxies: Vec<Network>,
     /// By what clients are recognised.
     pub sticky: Sticky,
     /// Where checks go.

@@ -22,7 +22,7 @@ use super::forwarded::{self, Arrival};
 use super::problem;
 use super::watched::WatchedAnswer;
 use crate::access_log::AccessLog;
-use crate::config::Forwarded;
+use crate::config::{Forwarded, Network};
 use crate::marker::{HOP, MOST_HOPS, Markers, SHADOW};
 use crate::telemetry::Ticket;
 use crate::traces::{Trace, Tracer};
@@ -30,8 +30,6 @@ use crate::traces::{Trace, Tracer};
 /// What the edge of the deployment knows and does, the same for all threads.
 pub struct Edge {
     markers: Arc<Markers>,
-    trusted: Trusted,
-    forwarded: Forwarded,
     scheme: &'static str,
     port: u16,
     complaint: Rarely,
@@ -44,36 +42,34 @@ impl Edge {
     #[must_use]
     pub fn new(
         markers: Arc<Markers>,
-        trusted: Trusted,
-        forwarded: Forwarded,
         (scheme, port): (&'static str, u16),
         log: Option<AccessLog>,
         tracer: Option<Tracer>,
     ) -> Self {
         let is_heard = log.is_some() || tracer.is_some();
         let listeners = is_heard.then(|| Arc::new(Listeners { log, tracer }));
-        Self { markers, trusted, forwarded, scheme, port, complaint: Rarely::default(), listeners }
+        Self { markers, scheme, port, complaint: Rarely::default(), listeners }
     }
 
-    /// Takes a request in, with all that its head says about where it came from.
-    pub(crate) fn receive<B>(&self, peer: SocketAddr, request: &Request<B>) -> Passage {
-        let headers = request.headers();
+    /// Takes a request in, with all that its head says about where it came from, as far as these
+    /// networks are believed.
+    pub(crate) fn receive<B>(
+        &self,
+        peer: SocketAddr,
+        request: &Request<B>,
+        forwarded: Forwarded,
+        trusted: &[Network],
+    ) -> Passage {
+        let (headers, peer, trusted) = (request.headers(), peer.ip(), Trusted(trusted));
         let hops = self.markers.hops(headers);
-        let peer = peer.ip();
-        let arrival =
-            Arrival { peer, is_trusted: self.trusted.has(peer), scheme: self.scheme, port: self.port };
-        let mut passage = Passage {
-            hops,
-            is_copy: hops > 0 && headers.contains_key(SHADOW),
-            arrival,
-            trace: None,
-            account: None,
-        };
+        let arrival = Arrival { peer, is_trusted: trusted.has(peer), scheme: self.scheme, port: self.port };
+        let is_copy = hops > 0 && headers.contains_key(SHADOW);
+        let mut passage = Passage { hops, is_copy, arrival, forwarded, trace: None, account: None };
         if let Some(listeners) = &self.listeners {
             passage.trace = listeners.tracer.as_ref().map(|tracer| tracer.receive(headers));
             let recorded = passage.trace.filter(|trace| trace.own.sampled);
             if listeners.log.is_some() || recorded.is_some() {
-                let client = self.trusted.client_address(headers, peer);
+                let client = trusted.client_address(headers, peer);
                 passage.account = Some(Account::of(listeners, request, client, self.scheme, recorded));
             }
         }
@@ -97,7 +93,7 @@ impl Edge {
     /// Writes onto a head what both sides are told. Everything that a client may not say is off it
     /// by now, and `Host` is settled.
     pub(crate) fn tell(&self, passage: &Passage, parts: &mut request::Parts) {
-        forwarded::write(&mut parts.headers, self.forwarded, &passage.arrival);
+        forwarded::write(&mut parts.headers, passage.forwarded, &passage.arrival);
         parts.headers.insert(HOP, self.markers.mark(passage.hops.saturating_add(1)));
         if passage.is_copy {
             parts.headers.insert(SHADOW, HeaderValue::from_static("1"));
@@ -117,6 +113,7 @@ pub(crate) struct Passage {
     /// Whether it is part of a copy that one of us has sent.
     is_copy: bool,
     arrival: Arrival,
+    forwarded: Forwarded,
     trace: Option<Trace>,
     account: Option<Box<Account>>,
 }

@@ -66,7 +66,8 @@ impl Service {
         peer: SocketAddr,
         request: Request<Incoming>,
     ) -> Result<Response<AnswerBody>, Never> {
-        let mut passage = self.shared.edge.receive(peer, &request);
+        let Shared { edge, forwarded, trusted_proxies, .. } = &*self.shared;
+        let mut passage = edge.receive(peer, &request, *forwarded, trusted_proxies);
         if let Some(refusal) = admission::refuse(&request, &self.limits) {
             return Ok(passage.answer(refusal));
         }
@@ -76,7 +77,7 @@ impl Service {
                 .find(request.method(), request.uri().path())
                 .map(|entry| self.meet(entry, &request, peer, &passage))
         };
-        let response = match (met, self.shared.edge.refuse_circle(&passage)) {
+        let response = match (met, edge.refuse_circle(&passage)) {
             (met, Some(refusal)) => self.goes_round(met.as_ref(), &mut passage, refusal),
             (Some(met), None) => self.answer_operation(met, request, &mut passage).await,
             (None, None) => self.answer_other(request, &mut passage).await,

@@ -7,19 +7,19 @@ use http::{HeaderMap, header};
 use parallax_core::stage::Bucket;
 
 use super::client::Trusted;
-use crate::config::{self, StickyKey};
+use crate::config::{self, Network, StickyKey};
 
 /// Puts clients into buckets.
 #[derive(Clone, Debug)]
 pub struct Sticky {
     configured: config::Sticky,
-    trusted: Trusted,
+    trusted: Vec<Network>,
 }
 
 impl Sticky {
     /// By the configured key; `trusted` are those whose `X-Forwarded-For` is believed.
     #[must_use]
-    pub fn new(configured: config::Sticky, trusted: Trusted) -> Self {
+    pub fn new(configured: config::Sticky, trusted: Vec<Network>) -> Self {
         Self { configured, trusted }
     }
 
@@ -34,7 +34,7 @@ impl Sticky {
                 .filter(|value| !value.is_empty())
                 .map(|value| Bucket::of(salt, value.as_bytes())),
             StickyKey::ClientIp => {
-                let client = self.trusted.client_address(headers, peer.ip());
+                let client = Trusted(&self.trusted).client_address(headers, peer.ip());
                 Some(Bucket::of(salt, client.to_string().as_bytes()))
             }
         }
@@ -59,8 +59,7 @@ mod tests {
 
     fn sticky(key: StickyKey, trusted: &[&str]) -> Sticky {
         let configured = config::Sticky { key, salt: "salt".into() };
-        let trusted = trusted.iter().map(|text| text.parse().unwrap()).collect();
-        Sticky::new(configured, Trusted::new(trusted))
+        Sticky::new(configured, trusted.iter().map(|text| text.parse().unwrap()).collect())
     }
 
     fn bucket_of(key: &str) -> Option<Bucket> {

@@ -14,7 +14,7 @@
 //! to nobody else. When tracing is off, nothing of this exists, and `traceparent` and `tracestate`
 //! pass as they came.
 //!
-//! Why not the OpenTelemetry crates: `docs/adr/0013-own-span-exporter.md`.
+//! Why not the OpenTelemetry crates: `docs/adr/0016-own-span-exporter.md`.
 
 mod context;
 mod export;
