@@ -1,8 +1,9 @@
-//! Whether a side's name leads back to this process. An address that does is refused with the
-//! configuration already; a name has to be looked up, and it is easily one that used to lead to the
-//! service: it was moved over to parallax, as it should be, and the configuration still has it.
+//! Whether a side leads back to this process. The configuration refuses what can be told from the
+//! file; here it is asked which addresses are this machine's, and names are looked up. It is easily a
+//! name that used to lead to the service: it was moved over to parallax, as it should be, and the
+//! configuration still has it.
 //!
-//! Where every address of a name is ours, nothing could be answered, and parallax does not start.
+//! Where every address of a side is ours, nothing could be answered, and parallax does not start.
 //! Where some are, it starts and says so; requests that come round are recognised by their markers. A
 //! name that cannot be looked up now says nothing: a resolver that is down must not keep a service
 //! down.
@@ -18,10 +19,13 @@ use crate::config::{Settings, UpstreamUrl};
 /// How long a resolver is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Looks up both sides' names. `listeners` are this process's.
+/// Looks up both sides. `listeners` are this process's.
 pub(super) async fn check(settings: &Settings, listeners: &[SocketAddr]) -> Result<(), StartError> {
-    for (side, url) in [(Side::Legacy, &settings.legacy.url), (Side::Candidate, &settings.candidate.url)] {
-        let addresses = addresses_of(url).await;
+    let (legacy, candidate) = (&settings.legacy.url, &settings.candidate.url);
+    let (of_legacy, of_candidate) = tokio::join!(addresses_of(legacy), addresses_of(candidate));
+    for (side, url, addresses) in
+        [(Side::Legacy, legacy, of_legacy), (Side::Candidate, candidate, of_candidate)]
+    {
         let own = |address: &&SocketAddr| listeners.iter().any(|listener| is_own(**address, *listener));
         let first_own = addresses.iter().find(own);
         let Some(first) = first_own else { continue };
@@ -33,11 +37,8 @@ pub(super) async fn check(settings: &Settings, listeners: &[SocketAddr]) -> Resu
     Ok(())
 }
 
-/// The addresses that a name has now; none where it is an address, or cannot be looked up.
+/// The addresses that a side has now; none where its name cannot be looked up.
 async fn addresses_of(url: &UpstreamUrl) -> Vec<SocketAddr> {
-    if url.host.parse::<IpAddr>().is_ok() {
-        return Vec::new();
-    }
     let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((url.host.as_str(), url.port))).await;
     found.ok().and_then(Result::ok).map(Iterator::collect).unwrap_or_default()
 }
@@ -50,9 +51,16 @@ fn is_own(address: SocketAddr, listener: SocketAddr) -> bool {
     address == listener || listener.is_unspecified() && is_of_this_machine(address)
 }
 
-/// Only an address of this machine can be bound to; nothing is sent.
+/// To an address of its own a machine speaks from that same address. Nothing is sent. (Binding to it
+/// would tell as well, but where a failover daemon lets addresses be bound that are not there.)
 fn is_of_this_machine(address: IpAddr) -> bool {
-    address.is_loopback() || UdpSocket::bind((address, 0)).is_ok()
+    let any = if address.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };
+    let spoken_from = || {
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect((address, 9))?;
+        socket.local_addr()
+    };
+    address.is_loopback() || spoken_from().is_ok_and(|from| from.ip() == address)
 }
 
 #[cfg(test)]
@@ -69,6 +77,7 @@ mod tests {
         assert!(own("127.0.0.7:80", "0.0.0.0:80"));
         assert!(own("[::ffff:127.0.0.1]:80", "127.0.0.1:80"));
         assert!(!own("127.0.0.1:81", "127.0.0.1:80"));
+        assert!(!own("127.0.0.1:80", "127.0.0.2:80"));
         // For documentation only (RFC 5737); no machine has it.
         assert!(!own("192.0.2.1:80", "0.0.0.0:80"));
     }
