@@ -185,8 +185,7 @@ async fn a_name_that_leads_to_the_own_listener_is_refused_at_start() {
     );
     let settings = parallax::config::parse(&text, "test.yaml", &|_| None).expect("settings");
     let refused = Running::start(settings).await.err().expect("it does not start").to_string();
-    let expected = format!(
-        "`legacy`: the name 127.1 leads to parallax itself ({address}); write the service's own address"
-    );
+    let expected =
+        format!("`legacy`: 127.1 leads to parallax itself ({address}); write the service's own address");
     assert_eq!(refused, expected);
 }

@@ -20,14 +20,12 @@ pub enum StartError {
         /// What the operating system said.
         error: io::Error,
     },
-    /// A side's name leads back to this process.
-    #[error(
-        "`{side}`: the name {host} leads to parallax itself ({address}); write the service's own address"
-    )]
+    /// A side leads back to this process.
+    #[error("`{side}`: {host} leads to parallax itself ({address}); write the service's own address")]
     OwnName {
         /// The side.
         side: Side,
-        /// The name.
+        /// Its host, as configured.
         host: String,
         /// What it leads to.
         address: SocketAddr,
