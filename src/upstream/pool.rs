@@ -15,7 +15,7 @@ use parallax_core::verdict::Cause;
 use super::again::{Again, Spare};
 use super::connect::{Connected, Connector, Offer};
 use super::error::{broke_off, is_going_away, was_never_looked_at};
-use super::{Fault, Interim, RequestBody, ResponseBody, SendError, Upstream, http1, http2};
+use super::{Addresses, Fault, Interim, RequestBody, ResponseBody, SendError, Upstream, http1, http2};
 use crate::tasks;
 
 /// Bounds of a pool.
@@ -80,12 +80,28 @@ impl Pool {
     /// An empty pool of connections to a side.
     #[must_use]
     pub fn new(upstream: &Upstream, limits: PoolLimits) -> Arc<Self> {
-        let may_move = !upstream.addresses.is_fixed();
+        let connector = Connector::new(upstream, limits.connect);
+        Self::over_connector(connector, upstream.authority.clone(), !upstream.addresses.is_fixed(), limits)
+    }
+
+    /// An empty pool of connections to a service that is no side, in HTTP/1.1 and in the clear.
+    #[must_use]
+    pub fn in_the_clear(addresses: Arc<Addresses>, authority: HeaderValue, limits: PoolLimits) -> Arc<Self> {
+        let may_move = !addresses.is_fixed();
+        Self::over_connector(Connector::in_the_clear(addresses, limits.connect), authority, may_move, limits)
+    }
+
+    fn over_connector(
+        connector: Connector,
+        authority: HeaderValue,
+        may_move: bool,
+        limits: PoolLimits,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            connector: Connector::new(upstream, limits.connect),
+            connector,
             http1: Arc::new(http1::Connections::new(limits, may_move)),
             http2: http2::Connections::new(limits, may_move),
-            authority: upstream.authority.clone(),
+            authority,
             chosen: AtomicU8::new(CHOSE_NOTHING_YET),
             connecting: Mutex::default(),
         })
@@ -205,7 +221,7 @@ impl Pool {
             return Err(Missed::Over(SendError { fault, unsent: None, client_broke_off: true }));
         }
         let over = |fault| Missed::Over(SendError { fault, unsent: None, client_broke_off: false });
-        let missed = if was_handed_back || was_never_looked_at(&error) {
+        let missed = if was_handed_back || (again != Again::Never && was_never_looked_at(&error)) {
             // A connection over which the side goes away is not taken again, and where it has answered
             // others before, the next one will do so, too.
             let is_proven = stream.is_on_a_proven_connection();
