@@ -14,6 +14,7 @@ mod body;
 mod capture;
 mod client;
 mod complaint;
+mod fair;
 mod forwarded;
 mod guard;
 mod head;

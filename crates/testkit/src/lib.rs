@@ -10,6 +10,7 @@ mod behaviour;
 mod certificates;
 mod client;
 mod frame_service;
+pub mod h2;
 mod host;
 mod http_service;
 mod record;
