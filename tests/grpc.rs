@@ -57,7 +57,7 @@ where
     let stream = TcpStream::connect(running.proxy).await.expect("the proxy listens");
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
     let (mut sender, connection) = handshake.await.expect("HTTP/2");
-    tokio::spawn(connection);
+    parallax::tasks::spawn(connection);
     let request = Request::post(format!("http://{}/shop.Returns/Get", running.proxy))
         .header("content-type", "application/grpc")
         .header("te", "trailers")

@@ -168,6 +168,28 @@ async fn a_side_that_goes_away_costs_no_client_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_connections_that_go_away_at_once_cost_no_client_an_error() {
+    // Each connection answers its first request, and then says that it never looked at the others.
+    let arrived = Arc::new(AtomicU64::new(0));
+    let legacy = {
+        let arrived = Arc::clone(&arrived);
+        FrameService::start(move |Arrived { stream, .. }| match stream {
+            1 => {
+                arrived.fetch_add(1, Ordering::SeqCst);
+                [answer_200(1, b"{}"), go_away(1, 0)].concat()
+            }
+            _ => Vec::new(),
+        })
+    };
+    let running = before(&legacy.url()).await;
+    for _ in 0..10 {
+        let statuses = at_once(&running, 16).await;
+        assert!(statuses.iter().all(|&status| status == 200), "{statuses:?}");
+    }
+    assert_eq!(arrived.load(Ordering::SeqCst), 160);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_side_never_looked_at_goes_out_again_with_its_body() {
     // The first connection answers one request, and refuses the next by going away before it.
     let legacy = FrameService::start(|Arrived { connection, stream }| match (connection, stream) {

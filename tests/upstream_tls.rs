@@ -21,7 +21,7 @@ fn side(
         Response::builder()
             .header("content-type", "text/plain")
             .body(whole(format!("{:?}", request.version())))
-            .unwrap()
+            .expect("an answer")
     })
 }
 
@@ -45,7 +45,7 @@ async fn get(running: &Running) -> (u16, String) {
 
 /// An authority, and a directory with its certificate at `ca.crt`.
 fn authority() -> (Authority, TempDir, String) {
-    let (authority, directory) = (Authority::new("test"), tempfile::tempdir().unwrap());
+    let (authority, directory) = (Authority::new("test"), tempfile::tempdir().expect("a directory"));
     let ca = authority.write(directory.path(), "ca").display().to_string();
     (authority, directory, ca)
 }

@@ -21,6 +21,22 @@ pub enum StartError {
         /// What the operating system said.
         error: io::Error,
     },
+    /// A side leads back to this process.
+    #[error("`{side}`: {host} leads to parallax itself ({address}); write the service's own address")]
+    OwnName {
+        /// The side.
+        side: Side,
+        /// Its host, as configured.
+        host: String,
+        /// What it leads to.
+        address: SocketAddr,
+    },
+    /// The access log could not be opened.
+    #[error("`access_log`: cannot write to it: {0}; choose another file")]
+    AccessLog(io::Error),
+    /// The key of the markers could not be made up.
+    #[error("`markers`: the operating system gives no randomness for a key: {0}")]
+    Markers(io::Error),
     /// The store could not be opened or read.
     #[error("`store`: {0}")]
     Store(#[from] StoreError),

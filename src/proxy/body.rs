@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::client::UnderWay;
 use super::pending::PendingCheck;
 use super::upload::Gate;
+use super::watched::WatchedAnswer;
 use crate::upstream::ResponseBody;
 
 /// The body of an answer on its way to the client.
@@ -28,6 +29,8 @@ enum Content {
     Passed(ResponseBody),
     /// Passed through and kept for a check.
     Kept(Box<KeptAnswer>),
+    /// Passed through, and told of at its end.
+    Watched(Box<WatchedAnswer>),
     /// The proxy's own.
     Own(Option<Bytes>),
 }
@@ -75,6 +78,11 @@ impl AnswerBody {
         Self::of(Content::Kept(Box::new(KeptAnswer::new(inner, pending))))
     }
 
+    /// The same, watched to its end.
+    pub(super) fn watched(watched: WatchedAnswer) -> Self {
+        Self::of(Content::Watched(Box::new(watched)))
+    }
+
     /// The proxy's own text.
     pub(crate) fn own(text: impl Into<Bytes>) -> Self {
         Self::of(Content::Own(Some(text.into())))
@@ -112,6 +120,7 @@ impl Body for AnswerBody {
         match &mut self.content {
             Content::Passed(inner) => Pin::new(inner).poll_frame(context),
             Content::Kept(kept) => kept.poll(context),
+            Content::Watched(watched) => watched.poll(context),
             Content::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
         }
     }
@@ -120,6 +129,7 @@ impl Body for AnswerBody {
         match &self.content {
             Content::Passed(inner) => inner.is_end_stream(),
             Content::Kept(kept) => kept.inner.is_end_stream(),
+            Content::Watched(watched) => watched.is_end_stream(),
             Content::Own(text) => text.is_none(),
         }
     }
@@ -128,6 +138,7 @@ impl Body for AnswerBody {
         match &self.content {
             Content::Passed(inner) => inner.size_hint(),
             Content::Kept(kept) => kept.inner.size_hint(),
+            Content::Watched(watched) => watched.size_hint(),
             Content::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
         }
     }

@@ -111,8 +111,8 @@ impl Connection {
         let answer = service_fn(move |request| Arc::clone(&service).answer(Arc::clone(&client), request));
         match protocol {
             Protocol::Http1 => {
-                let io = TokioIo::new(guard);
-                let mut serving = pin!(self.servers.http1.serve_connection(io, answer).with_upgrades());
+                let mut serving =
+                    pin!(self.servers.http1.serve_connection(TokioIo::new(guard), answer).with_upgrades());
                 tokio::select! {
                     ended = serving.as_mut() => return ended,
                     () = may_end(&self.client, &mut self.draining) => serving.as_mut().graceful_shutdown(),
@@ -121,8 +121,8 @@ impl Connection {
             }
             Protocol::Http2 => {
                 let idle = self.servers.limits.patience.idle;
-                let io = TokioIo::new(Fair::new(guard));
-                let mut serving = pin!(self.servers.http2.serve_connection(io, answer));
+                let mut serving =
+                    pin!(self.servers.http2.serve_connection(TokioIo::new(Fair::new(guard)), answer));
                 tokio::select! {
                     ended = serving.as_mut() => return ended,
                     () = may_go_away(&self.client, &mut self.draining, idle) => serving.as_mut().graceful_shutdown(),

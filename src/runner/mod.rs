@@ -6,6 +6,7 @@
 //! a time and a bounded time each. The number gives way when the side slows down, and when the side
 //! is not there at all, nothing is sent; see [`parallax_core::pressure`].
 
+mod carried;
 mod copy;
 mod gate;
 mod lag;
@@ -28,6 +29,7 @@ use tokio::time::Instant;
 use crate::queue::Job;
 use crate::recorder::Recorder;
 use crate::upstream::{PoolLimits, Sides, Upstream};
+pub use carried::Carried;
 pub use gate::{Gates, Seat};
 use lag::Lag;
 use lane::{Lane, Start};
@@ -49,6 +51,7 @@ pub struct Runner {
 /// What all checks of a runner share.
 pub(crate) struct Shared {
     pub(crate) sides: Sides,
+    pub(crate) carried: Carried,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) isolation: Arc<dyn Isolation>,
     lag: Lag,
@@ -58,17 +61,19 @@ impl Runner {
     /// A runner for the checks that come out of `jobs`, with as many requests to each side at a time
     /// as its seat at the gates has. Foreign formats are decoded by `isolation`.
     #[must_use]
+    #[expect(clippy::too_many_arguments, reason = "these are the parts of a runner, named once each")]
     pub fn new(
         jobs: mpsc::Receiver<Box<Job>>,
         legacy: &Arc<Upstream>,
         candidate: &Arc<Upstream>,
         limits: PoolLimits,
         seat: &Seat,
+        carried: Carried,
         recorder: Arc<Recorder>,
         isolation: Arc<dyn Isolation>,
     ) -> Self {
         let sides = Sides::new(legacy, candidate, limits);
-        let shared = Arc::new(Shared { sides, recorder, isolation, lag: Lag::default() });
+        let shared = Arc::new(Shared { sides, carried, recorder, isolation, lag: Lag::default() });
         let lane = |upstream: &Upstream| {
             Lane::new(seat.gates.of(upstream.side), seat.number, copy::patience(upstream))
         };

@@ -31,7 +31,9 @@ pub(super) async fn run(shared: &Arc<Shared>, job: Job, mut pass: Pass, id: Chec
     let asked = waiting.asked();
     let (check, extensions) = waiting.into_check(id);
     pass.sent(Instant::now());
-    let other = match copy::ask(shared.sides.of(asked), &check, extensions, &mut reservation).await {
+    let other = match copy::ask(shared.sides.of(asked), &shared.carried, &check, extensions, &mut reservation)
+        .await
+    {
         Ok(exchange) => {
             pass.answered(&check.operation.id, shared.lag.of_an_exchange());
             ticket.observe(asked, exchange.latency);

@@ -8,6 +8,7 @@
 mod clients;
 mod exposition;
 mod meter;
+mod method;
 mod repairs;
 mod saturation;
 
@@ -25,7 +26,8 @@ use prometheus::{
 
 pub use clients::ClientMetrics;
 pub use exposition::{Format, Snapshot};
-pub use meter::{AnsweredBy, Latency, Meter, Ticket};
+pub use meter::{AnsweredBy, Fate, Latency, Meter, Ticket};
+pub use method::known_method;
 pub use repairs::CountRepair;
 pub use saturation::CopyGauges;
 
@@ -49,6 +51,10 @@ pub struct Telemetry {
     pub queue_depth: IntGauge,
     /// 1 while the last reload of the configuration was accepted.
     pub config_reload_success: IntGauge,
+    /// Lines of the access log that were not written.
+    pub access_log_dropped: IntCounter,
+    /// Spans that no collector got.
+    pub spans_dropped: IntCounter,
     meters: Mutex<BTreeMap<OperationId, Arc<Meter>>>,
     other: Other,
 }
@@ -95,6 +101,16 @@ impl Telemetry {
             "1 while the last reload of the configuration was accepted, else 0.",
         )?;
         config_reload_success.set(1);
+        let access_log_dropped = counter(
+            &registry,
+            "parallax_access_log_dropped_total",
+            "Lines of the access log that were not written: too many at once, or no place to write to.",
+        )?;
+        let spans_dropped = counter(
+            &registry,
+            "parallax_spans_dropped_total",
+            "Spans that no collector got: too many at once, or none that took them.",
+        )?;
         register_build_info(&registry)?;
         let other = |by: AnsweredBy| {
             vectors.requests.get_metric_with_label_values(&[OperationId::OTHER, by.as_str()])
@@ -107,6 +123,8 @@ impl Telemetry {
             saturation,
             queue_depth,
             config_reload_success,
+            access_log_dropped,
+            spans_dropped,
             meters: Mutex::default(),
             other,
         })
@@ -296,6 +314,12 @@ fn ratios(
     let family = GaugeVec::new(Opts::new(name, help), labels)?;
     registry.register(Box::new(family.clone()))?;
     Ok(family)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    let counter = IntCounter::new(name, help)?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
 }
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {

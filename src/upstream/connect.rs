@@ -73,6 +73,12 @@ impl Connector {
         }
     }
 
+    /// For a service that is spoken to in HTTP/1.1 and in the clear.
+    pub(super) fn in_the_clear(addresses: Arc<Addresses>, within: Duration) -> Self {
+        let count = CountRepair::new(|_| ());
+        Self { addresses, within, protocol: Protocol::Http1, tls: None, count }
+    }
+
     /// What a request may go over. One that wants to leave HTTP needs a connection of its own, so
     /// that it gets HTTP/1.1 wherever the configuration allows it.
     pub(super) fn offer(&self, wants_upgrade: bool) -> Offer {

@@ -103,7 +103,7 @@ impl Fault {
 
 /// What went wrong below HTTP.
 fn of_io(error: &io::Error) -> Cause {
-    if error.get_ref().is_some_and(|inner| inner.is::<Ambiguous>()) {
+    if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Ambiguous>) {
         return Cause::Protocol;
     }
     match error.kind() {
@@ -136,13 +136,18 @@ pub(super) fn was_never_looked_at(error: &hyper::Error) -> bool {
     }
 }
 
+/// Whether the side goes away.
+pub(super) fn is_going_away(error: &hyper::Error) -> bool {
+    find::<h2::Error>(error).is_some_and(h2::Error::is_go_away)
+}
+
 /// Whether the connection broke off, without a word about the request.
 pub(super) fn broke_off(error: &hyper::Error) -> bool {
     let is_io = find::<h2::Error>(error).is_some_and(h2::Error::is_io);
     is_io || error.is_closed() || error.is_canceled() || error.is_incomplete_message()
 }
 
-fn find<'e, E: std::error::Error + 'static>(error: &'e hyper::Error) -> Option<&'e E> {
+fn find<E: std::error::Error + 'static>(error: &hyper::Error) -> Option<&E> {
     let mut source = error.source();
     while let Some(inner) = source {
         if let Some(found) = inner.downcast_ref::<E>() {

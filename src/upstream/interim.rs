@@ -13,7 +13,9 @@ use http::{HeaderMap, Request, StatusCode, header};
 
 /// Is told of each interim answer but 101, when it comes.
 #[derive(Clone)]
-pub struct Interim(Arc<dyn Fn(StatusCode, &HeaderMap) + Send + Sync>);
+pub struct Interim(Arc<Tell>);
+
+type Tell = dyn Fn(StatusCode, &HeaderMap) + Send + Sync;
 
 impl Interim {
     /// Tells this function. It is called on the way of an answer and must not block.

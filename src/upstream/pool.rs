@@ -10,11 +10,12 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use http::{HeaderValue, Request, Response, header};
 use hyper::client::conn::http2::SendRequest;
+use parallax_core::verdict::Cause;
 
 use super::again::{Again, Spare};
 use super::connect::{Connected, Connector, Offer};
-use super::error::{broke_off, was_never_looked_at};
-use super::{Fault, Interim, RequestBody, ResponseBody, SendError, Upstream, http1, http2};
+use super::error::{broke_off, is_going_away, was_never_looked_at};
+use super::{Addresses, Fault, Interim, RequestBody, ResponseBody, SendError, Upstream, http1, http2};
 use crate::tasks;
 
 /// Bounds of a pool.
@@ -33,6 +34,8 @@ pub struct PoolLimits {
 
 /// How often a request goes out that an HTTP/2 side says it never looked at.
 const MOST_TRIES: u32 = 3;
+/// How many connections a request meets that are over, at most. More than a pool usually has.
+const MOST_ROUNDS: u32 = 256;
 
 /// Connections to one side, for one thread.
 pub struct Pool {
@@ -62,8 +65,11 @@ enum Carrier {
 
 /// Why a request was not answered, and whether it may go out again.
 enum Missed {
-    /// Not a byte of it was looked at.
+    /// Not a byte of it was looked at, and the connection is of no use any more, as is to be
+    /// expected now and then of one that was kept.
     Unsent(Fault, Box<Request<RequestBody>>),
+    /// Not a byte of it was looked at, which could go on for ever.
+    Refused(Fault, Box<Request<RequestBody>>),
     /// It may have been, and is harmless.
     Harmless(Fault, Box<Request<RequestBody>>),
     /// It must not go out again.
@@ -74,12 +80,28 @@ impl Pool {
     /// An empty pool of connections to a side.
     #[must_use]
     pub fn new(upstream: &Upstream, limits: PoolLimits) -> Arc<Self> {
-        let may_move = !upstream.addresses.is_fixed();
+        let connector = Connector::new(upstream, limits.connect);
+        Self::over_connector(connector, upstream.authority.clone(), !upstream.addresses.is_fixed(), limits)
+    }
+
+    /// An empty pool of connections to a service that is no side, in HTTP/1.1 and in the clear.
+    #[must_use]
+    pub fn in_the_clear(addresses: Arc<Addresses>, authority: HeaderValue, limits: PoolLimits) -> Arc<Self> {
+        let may_move = !addresses.is_fixed();
+        Self::over_connector(Connector::in_the_clear(addresses, limits.connect), authority, may_move, limits)
+    }
+
+    fn over_connector(
+        connector: Connector,
+        authority: HeaderValue,
+        may_move: bool,
+        limits: PoolLimits,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            connector: Connector::new(upstream, limits.connect),
+            connector,
             http1: Arc::new(http1::Connections::new(limits, may_move)),
             http2: http2::Connections::new(limits, may_move),
-            authority: upstream.authority.clone(),
+            authority,
             chosen: AtomicU8::new(CHOSE_NOTHING_YET),
             connecting: Mutex::default(),
         })
@@ -103,16 +125,13 @@ impl Pool {
             let unsent = (!maybe_seen).then_some(request);
             Err(SendError { fault, unsent, client_broke_off: false })
         };
-        loop {
+        for _ in 0..MOST_ROUNDS {
             let carrier = match self.carrier(offer).await {
                 Ok(carrier) => carrier,
                 Err(fault) => return give_up(fault, Box::new(request), maybe_seen),
             };
-            // Of the connections that are kept for one request each there are only so many.
-            match &carrier {
-                Carrier::Kept(..) => {}
-                Carrier::Fresh(_) => tries_left = 0,
-                Carrier::Stream(..) => tries_left = tries_left.saturating_sub(1),
+            if matches!(carrier, Carrier::Fresh(_)) {
+                tries_left = 0;
             }
             let missed = match self.over(carrier, request, again).await {
                 Ok(response) => return Ok(response),
@@ -120,6 +139,10 @@ impl Pool {
             };
             let (fault, unsent) = match missed {
                 Missed::Unsent(fault, request) => (fault, request),
+                Missed::Refused(fault, request) => {
+                    tries_left = tries_left.saturating_sub(1);
+                    (fault, request)
+                }
                 Missed::Harmless(fault, request) => {
                     maybe_seen = true;
                     (fault, request)
@@ -131,6 +154,7 @@ impl Pool {
             }
             request = *unsent;
         }
+        give_up(Fault::new(Cause::Reset, "no connection lasts".to_owned()), Box::new(request), maybe_seen)
     }
 
     async fn over(
@@ -179,7 +203,7 @@ impl Pool {
         mut request: Request<RequestBody>,
         again: Again,
     ) -> Result<Response<ResponseBody>, Missed> {
-        let is_harmless = again.is_harmless(&request) && stream.is_on_a_proven_connection();
+        let is_harmless = stream.is_on_a_proven_connection() && again.is_harmless(&request);
         let spare = Spare::of(&mut request);
         Interim::answer_expectation(&mut request);
         http2::to_http2(&mut request, self.connector.scheme(), &self.authority);
@@ -197,8 +221,12 @@ impl Pool {
             return Err(Missed::Over(SendError { fault, unsent: None, client_broke_off: true }));
         }
         let over = |fault| Missed::Over(SendError { fault, unsent: None, client_broke_off: false });
-        let missed = if was_handed_back || was_never_looked_at(&error) {
-            Missed::Unsent
+        let missed = if was_handed_back || (again != Again::Never && was_never_looked_at(&error)) {
+            // A connection over which the side goes away is not taken again, and where it has answered
+            // others before, the next one will do so, too.
+            let is_proven = stream.is_on_a_proven_connection();
+            let is_over = is_proven && (was_handed_back || sender.is_closed() || is_going_away(&error));
+            if is_over { Missed::Unsent } else { Missed::Refused }
         } else if is_harmless && broke_off(&error) {
             Missed::Harmless
         } else {

@@ -166,7 +166,7 @@ impl Body for Reader {
 
     fn size_hint(&self) -> SizeHint {
         let state = self.tape.state();
-        if state.at == 0 && state.keeps { state.hint.clone() } else { SizeHint::default() }
+        if state.at == 0 && state.keeps { state.hint } else { SizeHint::default() }
     }
 }
 

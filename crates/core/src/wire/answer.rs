@@ -7,7 +7,7 @@
 //! What is repaired, with the sentence that allows it: obs-fold (RFC 9112 section 5.2), a bare LF
 //! as the end of a line, a bare CR and lines of white space before the first field (section 2.2),
 //! white space before the colon (section 5.1), a Content-Length that says the same several times
-//! and one that stands beside Transfer-Encoding (section 6.3), NUL in a value (RFC 9110 section
+//! and one that stands beside Transfer-Encoding (section 6.3), a framing where there is no body, NUL in a value (RFC 9110 section
 //! 5.5), and empty members of the list in Transfer-Encoding (RFC 9110 section 5.6.1).
 //!
 //! What is not: lengths that differ or are no numbers, and any transfer coding but one `chunked`,
@@ -35,6 +35,9 @@ pub enum Repair {
     EqualLengths,
     /// Content-Length beside Transfer-Encoding: taken off, and the connection is not used again.
     LengthBesideCoding,
+    /// A framing for an answer that has no body (RFC 9110 section 8.6, RFC 9112 section 6.1): taken off,
+    /// and the connection is not used again, because a body may follow after all.
+    FramingOfNothing,
     /// Transfer-Encoding spelt over several lines or with empty members: now `chunked`.
     CodingList,
 }
@@ -48,6 +51,7 @@ impl Repair {
         Self::SpaceBeforeColon,
         Self::EqualLengths,
         Self::LengthBesideCoding,
+        Self::FramingOfNothing,
         Self::CodingList,
     ];
 
@@ -61,6 +65,7 @@ impl Repair {
             Self::SpaceBeforeColon => "space_before_colon",
             Self::EqualLengths => "equal_content_lengths",
             Self::LengthBesideCoding => "content_length_beside_transfer_encoding",
+            Self::FramingOfNothing => "framing_without_body",
             Self::CodingList => "transfer_encoding_list",
         }
     }
@@ -96,6 +101,9 @@ pub enum Ambiguous {
     /// It has no end within the limit.
     #[error("the answer's head is longer than {HEAD_LIMIT_BYTES} bytes")]
     TooLong,
+    /// Interim answers, and no final one.
+    #[error("the answer does not come: there are too many interim ones (1xx) before it")]
+    OnlyInterim,
     /// A line without a name and a colon.
     #[error("a line of the answer's head has no name and colon")]
     NoField,
@@ -153,7 +161,7 @@ pub fn glance(bytes: &[u8]) -> Glance {
     if !begins_as_http(start) {
         return Glance::Odd;
     }
-    let (mut is_first, mut has_length, mut has_coding) = (true, false, false);
+    let (mut is_first, mut has_length, mut has_coding, mut has_body) = (true, false, false, false);
     loop {
         let Some(found) = memchr3(b'\r', b'\n', 0, &bytes[at..]) else { return Glance::Incomplete };
         let end = at + found;
@@ -173,14 +181,19 @@ pub fn glance(bytes: &[u8]) -> Glance {
         }
         match framing(line) {
             Framing::None => {}
-            Framing::Length(value) if !has_length && is_number(value) => has_length = true,
+            Framing::Length(value) if !has_length && is_number(value) => {
+                has_length = true;
+                has_body |= !is_zero(value);
+            }
             Framing::Coding(value) if !has_coding && value.eq_ignore_ascii_case(b"chunked") => {
                 has_coding = true;
+                has_body = true;
             }
             Framing::Length(_) | Framing::Coding(_) | Framing::Odd => return Glance::Odd,
         }
     }
-    if has_coding && (has_length || is_http10(start)) || at > HEAD_LIMIT_BYTES {
+    let is_ambiguous = has_coding && (has_length || is_http10(start)) || has_body && is_bodiless(start);
+    if is_ambiguous || at > HEAD_LIMIT_BYTES {
         return Glance::Odd;
     }
     Glance::Clean { length: at, interim: is_interim(start) }
@@ -219,7 +232,10 @@ pub fn judge(head: &[u8]) -> Result<Judged, Ambiguous> {
     let mut lines = lines(&head[leading_empty_lines(head)..], &mut repairs);
     let status_line = lines.next().unwrap_or_default();
     let mut fields = unfold(lines, &mut repairs)?;
-    let closes = settle_framing(&mut fields, is_http10(&status_line), &mut repairs)?;
+    let mut closes = settle_framing(&mut fields, is_http10(&status_line), &mut repairs)?;
+    if is_bodiless(&status_line) {
+        closes |= strip_framing(&mut fields, &mut repairs);
+    }
     let interim = is_interim(&status_line);
     let mut written = Vec::with_capacity(head.len() + 8);
     written.extend_from_slice(&status_line);
@@ -336,6 +352,20 @@ fn settle_framing(
     Ok(lengths > 0)
 }
 
+/// Takes off what announces a body where there is none. `Content-Length: 0` is wrong too, and so
+/// usual and so harmless that it may stay.
+fn strip_framing(fields: &mut Vec<Field>, repairs: &mut Repairs) -> bool {
+    let announces =
+        |field: &Field| field.is(TRANSFER_ENCODING) || field.is(CONTENT_LENGTH) && !is_zero(&field.value);
+    let before = fields.len();
+    fields.retain(|field| !announces(field));
+    let is_stripped = fields.len() < before;
+    if is_stripped {
+        repairs.add(Repair::FramingOfNothing);
+    }
+    is_stripped
+}
+
 /// Leaves at most one Content-Length, and says how many there were.
 fn settle_lengths(fields: &mut Vec<Field>, repairs: &mut Repairs) -> Result<usize, Ambiguous> {
     let lengths: Vec<Vec<u8>> = fields
@@ -395,6 +425,10 @@ fn is_number(value: &[u8]) -> bool {
     number(value).is_ok()
 }
 
+fn is_zero(value: &[u8]) -> bool {
+    value.iter().all(|&digit| digit == b'0')
+}
+
 /// RFC 9110 section 8.6: digits, and nothing else.
 fn number(value: &[u8]) -> Result<u64, Ambiguous> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
@@ -424,6 +458,12 @@ fn begins_as_http(bytes: &[u8]) -> bool {
 
 fn is_http10(status_line: &[u8]) -> bool {
     status_line.starts_with(b"HTTP/1.0")
+}
+
+/// Whether no body ever follows, whatever the request was: 1xx and 204.
+fn is_bodiless(status_line: &[u8]) -> bool {
+    let status = status_line.get(8..12).unwrap_or_default();
+    status.starts_with(b" 1") || status == b" 204"
 }
 
 /// Whether another head follows: `HTTP/1.1 1xx`, but for 101, which ends HTTP.

@@ -18,6 +18,8 @@ fn clean_heads_cost_a_glance() {
         ("HTTP/1.1 200 OK\r\n\r\n", false),
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: a\r\n\r\n", false),
         ("HTTP/1.1 200\r\nTRANSFER-encoding:\tChunked \r\n\r\n", false),
+        ("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", false),
+        ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", false),
         ("\r\n\r\nHTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", false),
         ("HTTP/1.1 100 Continue\r\n\r\n", true),
         ("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", true),
@@ -71,6 +73,13 @@ fn what_may_be_repaired_is() {
         assert!(glance(head.as_bytes()) == Glance::Odd, "{head:?}");
         let expected = format!("{ok}{mended}\r\n");
         assert_eq!(mend(&head), Ok((expected, repairs)), "{head:?}");
+    }
+    for (status, fields) in [("204 No", "Transfer-Encoding: chunked"), ("100 Go", "Content-Length: 5")] {
+        let head = format!("HTTP/1.1 {status}\r\n{fields}\r\nA: b\r\n\r\n");
+        assert_eq!(glance(head.as_bytes()), Glance::Odd, "{head:?}");
+        let expected = format!("HTTP/1.1 {status}\r\nA: b\r\n\r\n");
+        assert_eq!(mend(&head), Ok((expected, vec![FramingOfNothing])));
+        assert!(judge(head.as_bytes()).expect("mended").closes);
     }
     let all_bare = "HTTP/1.1 200 OK\nA: b\n\n";
     assert_eq!(mend(all_bare), Ok(("HTTP/1.1 200 OK\r\nA: b\r\n\r\n".to_owned(), vec![BareLf])));
