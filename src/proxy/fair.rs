@@ -8,7 +8,7 @@
 //! next request is read when the last one was answered.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -37,8 +37,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Fair<S> {
     ) -> Poll<io::Result<()>> {
         if self.read >= STRETCH {
             self.read = 0;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
+            // Not a mere call of the waker: the runtime looks at its sockets before this comes again. It
+            // would do so only every so many turns, and a turn may be long.
+            return pin!(tokio::task::yield_now()).poll(context).map(Ok);
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
@@ -83,7 +84,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Fair<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
     use std::task::Waker;
 
     use tokio::io::AsyncReadExt as _;
