@@ -223,7 +223,7 @@ struct Side {
 impl Side {
     async fn accept(listener: &TcpListener) -> Self {
         let accepted = tokio::time::timeout(support::DEADLINE, listener.accept()).await;
-        Self { stream: accepted.expect("somebody comes").unwrap().0, read: Vec::new() }
+        Self { stream: accepted.expect("somebody comes").expect("a connection").0, read: Vec::new() }
     }
 
     /// Reads until this has come.
@@ -246,20 +246,20 @@ impl Side {
     }
 
     async fn say(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).await.unwrap();
+        self.stream.write_all(text.as_bytes()).await.expect("the proxy reads");
     }
 }
 
 /// A client that expects to be told to go on, and the side that it talks to.
 async fn expecting() -> (RawClient, Side, parallax::app::Running) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let legacy = format!("http://{}", listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let legacy = format!("http://{}", listener.local_addr().expect("an address"));
     let running = start(&legacy, "http://127.0.0.1:1", &format!("store: 'memory://'\n{GET_RETURN}")).await;
-    let mut client = RawClient::connect(running.proxy).await.unwrap();
+    let mut client = RawClient::connect(running.proxy).await.expect("the proxy listens");
     client
         .send(b"POST /upload HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
         .await
-        .unwrap();
+        .expect("the proxy reads");
     let side = Side::accept(&listener).await;
     (client, side, running)
 }
