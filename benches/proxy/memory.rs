@@ -1,5 +1,5 @@
-//! What idle connections hold: clients that have asked once and keep their connection, as browsers
-//! and other proxies do.
+//! What idle connections hold: of clients that have said nothing yet, and of clients that have asked
+//! once and keep their connection, as browsers and other proxies do.
 
 use std::time::Duration;
 
@@ -26,7 +26,10 @@ const REST: Duration = Duration::from_secs(2);
 struct Held {
     name: &'static str,
     before: Memory,
-    with: Memory,
+    /// With connections on which nothing was said.
+    silent: Memory,
+    /// With connections on which one request was answered.
+    asked: Memory,
 }
 
 /// Measures and prints.
@@ -41,8 +44,8 @@ pub(crate) fn run(effort: Effort) -> Value {
     ];
     let held = contenders.map(|contender| runtime.block_on(hold(&contender, connections)));
     println!(
-        "Memory with {connections} idle connections, MiB (goal ≤ {GOAL:.1} × nginx)\n{:<10} {:>12} {:>12} {:>14} {:>12} {:>8}",
-        "contender", "RSS before", "RSS with", "PSS before", "PSS with", "ratio"
+        "Memory with {connections} idle connections, PSS in MiB (goal ≤ {GOAL:.1} × nginx)\n{:<10} {:>10} {:>10} {:>8} {:>16} {:>8} {:>22}",
+        "contender", "before", "silent", "ratio", "after a request", "ratio", "KiB per connection"
     );
     let rows: Vec<Value> = held.iter().map(|one| row(one, &held[0], connections)).collect();
     println!();
@@ -50,47 +53,57 @@ pub(crate) fn run(effort: Effort) -> Value {
 }
 
 fn row(one: &Held, nginx: &Held, connections: usize) -> Value {
-    let mib = |kib: u64| kib as f64 / 1024.0;
-    let ratio = one.with.proportional as f64 / nginx.with.proportional as f64;
+    let mib = |memory: Memory| memory.proportional as f64 / 1024.0;
+    let ratio = |ours: Memory, theirs: Memory| ours.proportional as f64 / theirs.proportional as f64;
+    let each = |memory: Memory| {
+        memory.proportional.saturating_sub(one.before.proportional) as f64 / connections as f64
+    };
+    let (silent, asked) = (ratio(one.silent, nginx.silent), ratio(one.asked, nginx.asked));
     println!(
-        "{:<10} {:>12.1} {:>12.1} {:>14.1} {:>12.1} {ratio:>8.2}",
+        "{:<10} {:>10.1} {:>10.1} {silent:>8.2} {:>16.1} {asked:>8.2} {:>22}",
         one.name,
-        mib(one.before.resident),
-        mib(one.with.resident),
-        mib(one.before.proportional),
-        mib(one.with.proportional),
+        mib(one.before),
+        mib(one.silent),
+        mib(one.asked),
+        format!("{:.1} / {:.1}", each(one.silent), each(one.asked)),
     );
+    let kib = |memory: Memory| json!({"rss_kib": memory.resident, "pss_kib": memory.proportional});
     json!({
-        "contender": one.name, "connections": connections, "ratio": ratio, "goal": GOAL,
-        "rss_before_kib": one.before.resident, "rss_with_kib": one.with.resident,
-        "pss_before_kib": one.before.proportional, "pss_with_kib": one.with.proportional,
+        "contender": one.name, "connections": connections, "goal": GOAL,
+        "before": kib(one.before), "silent": kib(one.silent), "asked": kib(one.asked),
+        "silent_ratio": silent, "asked_ratio": asked,
     })
 }
 
-/// Opens the connections, asks once on each, and looks what the contender holds then.
+/// Opens the connections, then asks once on each, and looks what the contender holds.
 async fn hold(contender: &Contender, connections: usize) -> Held {
     let address = loopback(contender.doors.to(Protocol::H1).expect("all speak HTTP/1.1"));
     let before = contender.process.memory();
     let mut open = Vec::with_capacity(connections);
     while open.len() < connections {
-        let next = (0..AT_ONCE.min(connections - open.len())).map(|_| async move {
-            let mut client = RawClient::connect(address).await?;
-            let answer = client.get(Size::Kilobyte.path()).await?;
-            assert_eq!(answer.status, 200, "{}", contender.name);
-            Ok::<_, std::io::Error>(client)
-        });
+        let next = (0..AT_ONCE.min(connections - open.len())).map(|_| RawClient::connect(address));
         for client in futures_util::future::join_all(next).await {
             open.push(client.unwrap_or_else(|error| panic!("{}: {error}", contender.name)));
         }
     }
     tokio::time::sleep(REST).await;
-    let with = contender.process.memory();
-    // All of them are still open, or it would not have been measured.
-    for client in open.iter_mut().step_by(connections.div_ceil(AT_ONCE)) {
-        let answer = client.get(Size::Kilobyte.path()).await;
-        assert!(answer.is_ok_and(|answer| answer.status == 200), "{} has closed", contender.name);
+    let silent = contender.process.memory();
+    for some in open.chunks_mut(AT_ONCE) {
+        ask(contender.name, some.iter_mut()).await;
     }
-    Held { name: contender.name, before, with }
+    tokio::time::sleep(REST).await;
+    let asked = contender.process.memory();
+    // All of them are still open, or it would not have been measured.
+    ask(contender.name, open.iter_mut().step_by(connections.div_ceil(AT_ONCE))).await;
+    Held { name: contender.name, before, silent, asked }
+}
+
+/// Asks once on each of these.
+async fn ask(name: &str, clients: impl Iterator<Item = &mut RawClient>) {
+    let asked = clients.map(|client| client.get(Size::Kilobyte.path()));
+    for answer in futures_util::future::join_all(asked).await {
+        assert!(answer.is_ok_and(|answer| answer.status == 200), "{name} answers on every connection");
+    }
 }
 
 /// Raises the limit of open files as far as it may be, and says how many connections fit. The
