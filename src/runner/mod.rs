@@ -139,9 +139,12 @@ impl Runner {
 
     fn start(&self, Start { job, pass }: Start, side: Side, running: &mut JoinSet<Side>) {
         let shared = Arc::clone(&self.shared);
+        // In a box of its own, because a task is copied several times on its way, and this one is
+        // kilobytes.
+        let check = Box::pin(async move { result::run(&shared, *job, pass, new_id()).await });
         running.spawn(async move {
             // A check that panics has counted itself by dropping its ticket.
-            AssertUnwindSafe(result::run(&shared, *job, pass, new_id())).catch_unwind().await.ok();
+            AssertUnwindSafe(check).catch_unwind().await.ok();
             side
         });
     }
