@@ -13,9 +13,9 @@ const MODULES: &[(&str, &[&str])] = &[
     ("isolate", &[]),
     ("telemetry", &[]),
     ("upstream", &["config", "tasks"]),
-    ("queue", &["telemetry"]),
+    ("queue", &["telemetry", "upstream"]),
     ("store", &["tasks"]),
-    ("routing", &["telemetry"]),
+    ("routing", &["config", "telemetry", "upstream"]),
     // Beside each other: none of these knows another, but for the runner, whose findings are recorded.
     ("proxy", &["config", "queue", "routing", "tasks", "telemetry", "upstream"]),
     ("recorder", &["store", "tasks", "telemetry"]),

@@ -9,7 +9,6 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use crate::api::{self, Access, Context};
-use crate::config::Token;
 use crate::recorder::Flush;
 use crate::rollout::Rollout;
 use crate::routing::SharedRouting;
@@ -29,9 +28,7 @@ pub(super) struct Control {
     pub(super) store: Store,
     pub(super) rollout: Arc<Rollout>,
     pub(super) flush: Flush,
-    pub(super) tokens: Vec<Token>,
-    pub(super) hosts: Vec<String>,
-    pub(super) retention: Duration,
+    pub(super) access: Access,
     pub(super) ready: watch::Receiver<bool>,
     pub(super) finished: watch::Receiver<bool>,
 }
@@ -41,7 +38,7 @@ impl Control {
     pub(super) async fn run(self) {
         let flushing = tasks::spawn(self.flush.clone().run(self.finished.clone()));
         tasks::spawn(Arc::clone(&self.rollout).run());
-        tasks::spawn(purge(self.store.clone(), self.retention));
+        tasks::spawn(purge(self.store.clone(), Arc::clone(&self.routing)));
         self.serve().await;
         flushing.await.ok();
     }
@@ -57,8 +54,7 @@ impl Control {
             store: self.store,
             rollout: self.rollout,
             flush: self.flush,
-            access: Access::new(self.tokens),
-            hosts: self.hosts,
+            access: self.access,
             ready: self.ready,
         };
         if let Err(error) = api::run(listener, context, ui::pages(), self.finished).await {
@@ -68,9 +64,10 @@ impl Control {
 }
 
 /// Forgets samples and minutes that are older than `retention`.
-async fn purge(store: Store, retention: Duration) {
-    let retention = SignedDuration::try_from(retention).unwrap_or(SignedDuration::MAX);
+async fn purge(store: Store, routing: SharedRouting) {
     loop {
+        let retention = routing.load().in_force().settings.retention;
+        let retention = SignedDuration::try_from(retention).unwrap_or(SignedDuration::MAX);
         if let Ok(before) = Timestamp::now().checked_sub(retention)
             && let Err(error) = store.purge(before).await
         {

@@ -21,6 +21,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
+use super::drain::DrainFile;
 use super::error::At;
 use super::host_name::HostName;
 use super::network::Network;
@@ -57,6 +58,8 @@ pub(super) struct File {
     pub(super) trusted_proxies: Option<Vec<Raw<Network>>>,
     /// How long samples are kept; `7d` by default.
     pub(super) retention: Option<Raw<Duration>>,
+    /// How the process ends when it is told to.
+    pub(super) drain: Option<DrainFile>,
     /// Hosts under which clients reach the services: `shop.example.org`, with a port where it has one.
     /// The rule `origin` takes them for both sides' own, as it does the hosts of their URLs.
     pub(super) origins: Option<Vec<Raw<HostName>>>,

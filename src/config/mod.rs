@@ -4,6 +4,7 @@
 //! silent no-op. Secrets are references and are never printed.
 
 mod comparing;
+mod drain;
 mod error;
 mod file;
 mod host_name;
@@ -27,6 +28,7 @@ use parallax_core::rule::Rules;
 use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 
+pub use drain::Drain;
 pub use error::{At, ConfigError, ConfigErrors};
 pub use network::Network;
 pub use secret::Secret;

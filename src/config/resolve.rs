@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue};
 use parallax_core::exchange::Side;
 
 use super::comparing;
+use super::drain;
 use super::error::{At, Problems};
 use super::file::{ControlFile, File, Later, LimitsFile, SideFile, StickyFile, TokenFile, UpstreamFile};
 use super::operations;
@@ -44,6 +45,7 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
         sticky: sticky(file.sticky.as_ref(), vault, problems),
         trusted_proxies: list(file.trusted_proxies.as_deref(), problems),
         retention: get(file.retention.as_ref(), Duration::from_secs(7 * 24 * 3600), problems),
+        drain: drain::resolve(file.drain.as_ref(), problems),
         operations: operations::resolve(file, &origins, problems),
         legacy: legacy?,
         candidate: candidate?,

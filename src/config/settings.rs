@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::HeaderName;
 use parallax_core::operation::Operation;
 
+use super::drain::Drain;
 use super::network::Network;
 use super::scalar::Scalar;
 use super::secret::Secret;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// How long samples are kept.
     pub retention: Duration,
+    /// How the process ends.
+    pub drain: Drain,
     /// The operations, in the order of the file; at least one, and no two match the same requests.
     pub operations: Vec<Arc<Operation>>,
 }

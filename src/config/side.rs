@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, Uri};
 use super::scalar::Scalar;
 
 /// How one of the two services is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// Where it is.
     pub url: UpstreamUrl,

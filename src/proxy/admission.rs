@@ -5,7 +5,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::body::AnswerBody;
 use super::problem;
-use super::worker::Limits;
+use crate::config::Limits;
 
 /// The refusal, when there is a reason for one.
 pub(crate) fn refuse<B>(request: &Request<B>, limits: &Limits) -> Option<Response<AnswerBody>> {
@@ -17,12 +17,12 @@ pub(crate) fn refuse<B>(request: &Request<B>, limits: &Limits) -> Option<Respons
         response.headers_mut().insert(header::ALLOW, allowed);
         return Some(response);
     }
-    if target > limits.uri {
+    if target > limits.uri_bytes {
         return Some(refusal(StatusCode::URI_TOO_LONG, "the request's target is longer than `limits.uri`"));
     }
     let fields =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
-    if target + fields.sum::<usize>() > limits.head {
+    if target + fields.sum::<usize>() > limits.head_bytes {
         let detail = "the request's head is longer than `limits.head`";
         return Some(refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
     }

@@ -22,8 +22,7 @@ use std::sync::Arc;
 
 pub use acceptor::Acceptor;
 pub use complaint::Complaints;
-pub use sticky::Sticky;
-pub use worker::{Limits, Worker, WorkerHandle};
+pub use worker::{Worker, WorkerHandle};
 
 use crate::queue::Queue;
 use crate::routing::SharedRouting;
@@ -31,10 +30,8 @@ use crate::telemetry::Telemetry;
 
 /// What all threads of the proxy share.
 pub struct Shared {
-    /// The operations and their stages.
+    /// The operations, their stages, and all else that is in force.
     pub routing: SharedRouting,
-    /// By what clients are recognised.
-    pub sticky: Sticky,
     /// Where checks go.
     pub queue: Queue,
     /// What is counted.

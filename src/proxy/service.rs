@@ -20,19 +20,19 @@ use parallax_core::verdict::Skip;
 use super::body::{AnswerBody, KeptAnswer, KeptRequest, Never, SharedCapture};
 use super::capture::{AnswerCapture, RequestCapture};
 use super::pending::PendingCheck;
-use super::worker::Limits;
+use super::sticky::Sticky;
 use super::{admission, head, problem, upgrade};
 use crate::proxy::Shared;
 use crate::queue::{AnswerHead, RequestHead};
-use crate::routing::Entry;
+use crate::routing::{Entry, InForce};
 use crate::telemetry::{AnsweredBy, Meter, Ticket};
-use crate::upstream::{Again, Fault, RequestBody, SendError, Sides, strip_hop_by_hop};
+use crate::upstream::{Again, Fault, Reach, RequestBody, SendError, Sides, strip_hop_by_hop};
 
 /// What serves the requests of one thread.
 pub(crate) struct Service {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) sides: Sides,
-    pub(crate) limits: Limits,
+    /// Which thread of the proxy this is.
+    pub(crate) thread: usize,
 }
 
 /// A request that has met its operation.
@@ -40,7 +40,9 @@ struct Met {
     operation: Arc<Operation>,
     meter: Arc<Meter>,
     plan: Plan,
-    check: Result<(), Skip>,
+    sides: Arc<Sides>,
+    /// The way to the other side, when that is to be checked.
+    check: Result<Arc<Reach>, Skip>,
 }
 
 /// What it takes to ask for a request of an operation.
@@ -65,24 +67,27 @@ impl Service {
         peer: SocketAddr,
         request: Request<Incoming>,
     ) -> Result<Response<AnswerBody>, Never> {
-        if let Some(refusal) = admission::refuse(&request, &self.limits) {
-            return Ok(refusal);
-        }
         let met = {
             let routing = self.shared.routing.load();
-            routing.find(request.method(), request.uri().path()).map(|entry| self.meet(entry, &request, peer))
+            let in_force = routing.in_force();
+            if let Some(refusal) = admission::refuse(&request, &in_force.settings.limits) {
+                return Ok(refusal);
+            }
+            let found = routing.find(request.method(), request.uri().path());
+            let met = found.map(|entry| self.meet(entry, in_force, &request, peer));
+            met.ok_or_else(|| Arc::clone(in_force.reach.for_clients(self.thread)))
         };
         Ok(match met {
-            Some(met) => self.answer_operation(met, request).await,
-            None => self.answer_other(request).await,
+            Ok(met) => self.answer_operation(met, request).await,
+            Err(sides) => self.answer_other(&sides, request).await,
         })
     }
 
     /// Decides once, by what stands at this moment: a change of stage in the middle of a request
     /// does not touch it.
-    fn meet(&self, entry: &Entry, request: &Request<Incoming>, peer: SocketAddr) -> Met {
+    fn meet(&self, entry: &Entry, in_force: &InForce, request: &Request<Incoming>, peer: SocketAddr) -> Met {
         let bucket = if entry.stage.needs_bucket() {
-            self.shared.sticky.bucket(request.headers(), peer)
+            Sticky::of(&in_force.settings).bucket(request.headers(), peer)
         } else {
             None
         };
@@ -92,20 +97,26 @@ impl Service {
         } else {
             Err(Skip::Stage)
         };
-        Met { operation: Arc::clone(&entry.operation), meter: Arc::clone(&entry.meter), plan, check }
+        Met {
+            operation: Arc::clone(&entry.operation),
+            meter: Arc::clone(&entry.meter),
+            plan,
+            sides: Arc::clone(in_force.reach.for_clients(self.thread)),
+            check: check.map(|()| Arc::clone(&in_force.reach)),
+        }
     }
 
     /// A request of no operation: legacy answers.
-    async fn answer_other(&self, request: Request<Incoming>) -> Response<AnswerBody> {
+    async fn answer_other(&self, sides: &Sides, request: Request<Incoming>) -> Response<AnswerBody> {
         let (mut parts, body) = request.into_parts();
         let target = target_of(&parts);
         let switching = upgrade::prepare(&mut parts);
-        head::address_to(&mut parts, &self.sides.legacy.upstream, &target);
+        head::address_to(&mut parts, &sides.legacy.upstream, &target);
         upgrade::ask_again(&mut parts, switching.as_ref());
         let (body, capture) = self.body_for(None, body);
         frame(&mut parts.headers, &body);
         let request = Request::from_parts(parts, body);
-        match self.ask(Side::Legacy, request, capture.as_ref(), Again::IfHarmless).await {
+        match ask(sides, Side::Legacy, request, capture.as_ref(), Again::IfHarmless).await {
             Ok(response) => {
                 self.shared.telemetry.count_other(AnsweredBy::Legacy);
                 passed(response, switching)
@@ -117,14 +128,16 @@ impl Service {
         }
     }
 
-    async fn answer_operation(&self, met: Met, request: Request<Incoming>) -> Response<AnswerBody> {
+    async fn answer_operation(&self, mut met: Met, request: Request<Incoming>) -> Response<AnswerBody> {
         let (mut parts, body) = request.into_parts();
         let target = target_of(&parts);
         let switching = upgrade::prepare(&mut parts);
-        let check = met.check.and(if switching.is_some() { Err(Skip::Upgrade) } else { Ok(()) });
+        if switching.is_some() {
+            met.check = met.check.and(Err(Skip::Upgrade));
+        }
         let unanswered = Unanswered { meter: &met.meter, side: met.plan.answering, armed: true };
 
-        let copy = check.is_ok().then(|| RequestHead {
+        let copy = met.check.is_ok().then(|| RequestHead {
             method: parts.method.clone(),
             target: target.clone(),
             headers: parts.headers.clone(),
@@ -147,13 +160,15 @@ impl Service {
             ticket.skip(Skip::Upgrade);
             return passed(response, switching);
         }
-        match (check, copy) {
-            (Ok(()), Some(request)) => self.kept(met, ticket, request, capture, side, response, latency),
+        match (std::mem::replace(&mut met.check, Err(Skip::Stage)), copy) {
+            (Ok(reach), Some(request)) => {
+                self.kept(met, reach, ticket, request, capture, side, response, latency)
+            }
             (Err(reason), _) => {
                 ticket.skip(reason);
                 passed(response, None)
             }
-            (Ok(()), None) => passed(response, None),
+            (Ok(_), None) => passed(response, None),
         }
     }
 
@@ -187,10 +202,10 @@ impl Service {
             if met.operation.idempotent == Idempotent::False { Again::Never } else { Again::IfHarmless };
         frame(&mut parts.headers, &body);
         let original = met.plan.falls_back.then(|| parts.headers.clone());
-        head::address_to(&mut parts, &self.sides.of(side).upstream, &met.operation.target_on(side, target));
+        head::address_to(&mut parts, &met.sides.of(side).upstream, &met.operation.target_on(side, target));
         upgrade::ask_again(&mut parts, switching);
         let began = Instant::now();
-        let mut error = match self.ask(side, Request::from_parts(parts, body), capture, again).await {
+        let mut error = match ask(&met.sides, side, Request::from_parts(parts, body), capture, again).await {
             Ok(response) => return Ok(Asked { side, began, response }),
             Err(error) => error,
         };
@@ -204,40 +219,12 @@ impl Service {
         );
         let (mut parts, body) = unsent.into_parts();
         parts.headers = headers;
-        head::address_to(&mut parts, &self.sides.legacy.upstream, target);
+        head::address_to(&mut parts, &met.sides.legacy.upstream, target);
         upgrade::ask_again(&mut parts, switching);
         let began = Instant::now();
-        match self.ask(Side::Legacy, Request::from_parts(parts, body), capture, again).await {
+        match ask(&met.sides, Side::Legacy, Request::from_parts(parts, body), capture, again).await {
             Ok(response) => Ok(Asked { side: Side::Legacy, began, response }),
             Err(error) => Err((Side::Legacy, error)),
-        }
-    }
-
-    /// Asks a side. Its timeout counts from when the request was sent to its end: how long a
-    /// client takes to send it is not the side's doing.
-    async fn ask(
-        &self,
-        side: Side,
-        request: Request<RequestBody>,
-        capture: Option<&SharedCapture>,
-        again: Again,
-    ) -> Result<Response<Incoming>, SendError> {
-        let access = self.sides.of(side);
-        let mut send = pin!(access.pool.send(request, again));
-        let Some(limit) = access.upstream.timeout else { return send.await };
-        let mut deadline = Instant::now() + limit;
-        loop {
-            if let Ok(answered) = tokio::time::timeout_at(deadline.into(), send.as_mut()).await {
-                return answered;
-            }
-            deadline = match capture.map(sent_at) {
-                Some(None) => Instant::now() + limit,
-                Some(Some(sent)) if sent + limit > Instant::now() => sent + limit,
-                Some(Some(_)) | None => {
-                    let fault = Fault::timeout(limit);
-                    return Err(SendError { fault, unsent: None, client_broke_off: false });
-                }
-            };
         }
     }
 
@@ -261,6 +248,7 @@ impl Service {
     fn kept(
         &self,
         met: Met,
+        reach: Arc<Reach>,
         ticket: Ticket,
         request: RequestHead,
         request_body: Option<SharedCapture>,
@@ -281,6 +269,7 @@ impl Service {
             queue: self.shared.queue.clone(),
             answer_body: AnswerCapture::new(met.operation.body_limit, reservation),
             operation: met.operation,
+            reach,
             request,
             request_body,
             answering,
@@ -289,6 +278,34 @@ impl Service {
             latency,
         };
         Response::from_parts(parts, AnswerBody::Kept(Box::new(KeptAnswer::new(body, pending))))
+    }
+}
+
+/// Asks a side. Its timeout counts from when the request was sent to its end: how long a
+/// client takes to send it is not the side's doing.
+async fn ask(
+    sides: &Sides,
+    side: Side,
+    request: Request<RequestBody>,
+    capture: Option<&SharedCapture>,
+    again: Again,
+) -> Result<Response<Incoming>, SendError> {
+    let access = sides.of(side);
+    let mut send = pin!(access.pool.send(request, again));
+    let Some(limit) = access.upstream.timeout else { return send.await };
+    let mut deadline = Instant::now() + limit;
+    loop {
+        if let Ok(answered) = tokio::time::timeout_at(deadline.into(), send.as_mut()).await {
+            return answered;
+        }
+        deadline = match capture.map(sent_at) {
+            Some(None) => Instant::now() + limit,
+            Some(Some(sent)) if sent + limit > Instant::now() => sent + limit,
+            Some(Some(_)) | None => {
+                let fault = Fault::timeout(limit);
+                return Err(SendError { fault, unsent: None, client_broke_off: false });
+            }
+        };
     }
 }
 

@@ -6,25 +6,24 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, header};
 use parallax_core::stage::Bucket;
 
-use crate::config::{self, Network, StickyKey};
+use crate::config::{self, Network, Settings, StickyKey};
 
 /// Puts clients into buckets.
-#[derive(Clone, Debug)]
-pub struct Sticky {
-    configured: config::Sticky,
-    trusted: Vec<Network>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sticky<'s> {
+    configured: &'s config::Sticky,
+    /// The networks whose `X-Forwarded-For` is believed.
+    trusted: &'s [Network],
 }
 
-impl Sticky {
-    /// By the configured key; `trusted` are the networks whose `X-Forwarded-For` is believed.
-    #[must_use]
-    pub fn new(configured: config::Sticky, trusted: Vec<Network>) -> Self {
-        Self { configured, trusted }
+impl<'s> Sticky<'s> {
+    /// By the key in these settings.
+    pub(crate) fn of(settings: &'s Settings) -> Self {
+        Self { configured: &settings.sticky, trusted: &settings.trusted_proxies }
     }
 
     /// The bucket of a request's client; none without a key.
-    #[must_use]
-    pub fn bucket(&self, headers: &HeaderMap, peer: SocketAddr) -> Option<Bucket> {
+    pub(crate) fn bucket(&self, headers: &HeaderMap, peer: SocketAddr) -> Option<Bucket> {
         let salt = &self.configured.salt;
         match &self.configured.key {
             StickyKey::Cookie(name) => cookie(headers, name).map(|value| Bucket::of(salt, value)),
@@ -78,9 +77,17 @@ fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h [u8]> {
 mod tests {
     use super::*;
 
-    fn sticky(key: StickyKey, trusted: &[&str]) -> Sticky {
+    struct Own(config::Sticky, Vec<Network>);
+
+    impl Own {
+        fn bucket(&self, headers: &HeaderMap, peer: SocketAddr) -> Option<Bucket> {
+            Sticky { configured: &self.0, trusted: &self.1 }.bucket(headers, peer)
+        }
+    }
+
+    fn sticky(key: StickyKey, trusted: &[&str]) -> Own {
         let configured = config::Sticky { key, salt: "salt".into() };
-        Sticky::new(configured, trusted.iter().map(|text| text.parse().unwrap()).collect())
+        Own(configured, trusted.iter().map(|text| text.parse().unwrap()).collect())
     }
 
     fn bucket_of(key: &str) -> Option<Bucket> {

@@ -14,21 +14,11 @@ use tokio::sync::{mpsc, watch};
 
 use super::Shared;
 use super::service::Service;
+use crate::config::Limits;
 use crate::tasks;
-use crate::upstream::{PoolLimits, Sides, Upstream};
 
-/// Bounds on what a client may send.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Longest head of a request, in bytes.
-    pub head: usize,
-    /// Longest target of a request, in bytes.
-    pub uri: usize,
-    /// Most header fields.
-    pub headers: usize,
-    /// How long a client may take to send a head, and stay idle between requests.
-    pub head_time: Duration,
-}
+/// How long a client may take to send a head, and stay idle between requests.
+const HEAD_TIME: Duration = Duration::from_secs(30);
 
 /// How often a draining thread looks whether its last connection has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -44,14 +34,8 @@ const READ_BUFFER: usize = 64 * 1024;
 pub struct Worker {
     /// What all threads share.
     pub shared: Arc<Shared>,
-    /// The legacy side.
-    pub legacy: Arc<Upstream>,
-    /// The candidate.
-    pub candidate: Arc<Upstream>,
-    /// Bounds of the connections to the sides.
-    pub pool_limits: PoolLimits,
-    /// Bounds on what a client may send.
-    pub limits: Limits,
+    /// Which of them this is, from 0.
+    pub thread: usize,
     connections: mpsc::Receiver<Dealt>,
     active: Arc<AtomicUsize>,
 }
@@ -84,36 +68,34 @@ impl WorkerHandle {
 impl Worker {
     /// A worker and the handle by which it is dealt connections.
     #[must_use]
-    pub fn new(
-        shared: Arc<Shared>,
-        legacy: Arc<Upstream>,
-        candidate: Arc<Upstream>,
-        pool_limits: PoolLimits,
-        limits: Limits,
-    ) -> (Self, WorkerHandle) {
+    pub fn new(shared: Arc<Shared>, thread: usize) -> (Self, WorkerHandle) {
         let (sender, connections) = mpsc::channel(DEALT);
         let active = Arc::new(AtomicUsize::new(0));
         let handle = WorkerHandle { connections: sender, active: Arc::clone(&active) };
-        (Self { shared, legacy, candidate, pool_limits, limits, connections, active }, handle)
+        (Self { shared, thread, connections, active }, handle)
     }
 
-    /// Serves connections until the acceptor is gone, then for at most `may_take` until the last
-    /// request is answered. `draining` turns true when connections should end after their
-    /// present request.
-    pub async fn run(mut self, draining: watch::Receiver<bool>, may_take: Duration) {
-        let sides = Sides::new(&self.legacy, &self.candidate, self.pool_limits);
-        let service = Arc::new(Service { shared: Arc::clone(&self.shared), sides, limits: self.limits });
-        let server = Arc::new(self.server());
+    /// Serves connections until the acceptor is gone, then until the last request is answered, but
+    /// no longer than until `cut` turns true. `draining` turns true when connections should end
+    /// after their present request.
+    pub async fn run(mut self, draining: watch::Receiver<bool>, mut cut: watch::Receiver<bool>) {
+        let service = Arc::new(Service { shared: Arc::clone(&self.shared), thread: self.thread });
+        let mut limits = self.limits();
+        let mut server = Arc::new(server(&limits));
         while let Some((stream, peer)) = self.connections.recv().await {
             let active = Active(Arc::clone(&self.active));
             let Ok(stream) = TcpStream::from_std(stream) else { continue };
+            let present = self.limits();
+            if present != limits {
+                limits = present;
+                server = Arc::new(self::server(&limits));
+            }
             let connection = Connection {
                 stream,
                 peer,
                 service: Arc::clone(&service),
                 server: Arc::clone(&server),
                 draining: draining.clone(),
-                head_time: self.limits.head_time,
                 _active: active,
             };
             tasks::spawn(connection.run());
@@ -123,27 +105,35 @@ impl Worker {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
-        tokio::time::timeout(may_take, all_answered).await.ok();
+        tokio::select! {
+            () = all_answered => {}
+            _ = cut.wait_for(|cut| *cut) => {}
+        }
     }
 
-    fn server(&self) -> Builder<TokioExecutor> {
-        let mut server = Builder::new(TokioExecutor::new());
-        server
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.head_time)
-            .max_buf_size(self.limits.head.max(READ_BUFFER))
-            .max_headers(self.limits.headers)
-            .preserve_header_case(true)
-            .auto_date_header(false);
-        server
-            .http2()
-            .timer(TokioTimer::new())
-            .max_header_list_size(u32::try_from(self.limits.head).unwrap_or(u32::MAX))
-            .keep_alive_interval(Some(self.limits.head_time))
-            .auto_date_header(false);
-        server
+    fn limits(&self) -> Limits {
+        self.shared.routing.load().in_force().settings.limits
     }
+}
+
+/// What speaks HTTP with clients under these limits.
+fn server(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut server = Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(limits.head_bytes.max(READ_BUFFER))
+        .max_headers(limits.headers)
+        .preserve_header_case(true)
+        .auto_date_header(false);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(Some(HEAD_TIME))
+        .auto_date_header(false);
+    server
 }
 
 /// Resolves when the proxy drains.
@@ -168,14 +158,13 @@ struct Connection {
     service: Arc<Service>,
     server: Arc<Builder<TokioExecutor>>,
     draining: watch::Receiver<bool>,
-    head_time: Duration,
     _active: Active,
 }
 
 impl Connection {
     async fn run(mut self) {
         // The library's own limit begins with the first byte.
-        let speaks = tokio::time::timeout(self.head_time, self.stream.readable());
+        let speaks = tokio::time::timeout(HEAD_TIME, self.stream.readable());
         tokio::select! {
             spoke = speaks => if spoke.is_err() { return },
             () = drained(&mut self.draining) => return,

@@ -9,9 +9,10 @@ use parallax_core::rule::Rules;
 use parallax_core::stage::InitialStage;
 
 use super::*;
-use crate::routing::Routing;
+use crate::routing::InForce;
 use crate::store::testing;
 use crate::telemetry::Telemetry;
+use crate::upstream::{PoolLimits, Reach, Threads};
 
 fn operation(id: &str) -> Arc<Operation> {
     Arc::new(Operation {
@@ -41,9 +42,20 @@ fn rollout(store: Store, plan_file: Option<PlanFile>, ids: &[&str]) -> Arc<Rollo
         revision: 0,
         meter: telemetry.meter(&id.parse().unwrap(), parallax_core::tally::Tally::default(), &[]).unwrap(),
     };
-    let routing = Routing::new(ids.iter().map(entry).collect()).unwrap();
-    let legacy = Arc::new(Addresses::new("127.0.0.1", 1));
-    Arc::new(Rollout::new(Arc::new(ArcSwap::from_pointee(routing)), store, plan_file, legacy))
+    let routing = Routing::new(ids.iter().map(entry).collect(), in_force()).unwrap();
+    Arc::new(Rollout::new(Arc::new(ArcSwap::from_pointee(routing)), store, plan_file))
+}
+
+fn in_force() -> InForce {
+    let text =
+        "legacy: http://127.0.0.1:1\ncandidate: http://127.0.0.1:2\noperations: [{id: a, match: GET /a}]";
+    let settings = crate::config::parse(text, "x.yaml", &|_| None).unwrap();
+    let limits = |_| {
+        let time = Duration::from_secs(1);
+        PoolLimits { idle: 1, idle_for: time, keep_for: time, connect: time }
+    };
+    let reach = Reach::new(&settings, Threads { data: 1, runners: 1 }, limits);
+    InForce { settings: Arc::new(settings), reach: Arc::new(reach) }
 }
 
 fn to(stage: StageName, force: bool) -> Change {

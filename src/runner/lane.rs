@@ -29,12 +29,20 @@ impl Lane {
         None
     }
 
-    /// One has ended; the next that may start.
-    pub(super) fn next_after_one(&mut self) -> Option<Box<Job>> {
-        let next = self.backlog.pop_front();
-        if next.is_none() {
-            self.running = self.running.saturating_sub(1);
-        }
+    /// So many at a time from now on.
+    pub(super) fn resize(&mut self, limit: usize) {
+        self.limit = limit.max(1);
+    }
+
+    /// One has ended.
+    pub(super) fn ended(&mut self) {
+        self.running = self.running.saturating_sub(1);
+    }
+
+    /// The next that may start.
+    pub(super) fn next(&mut self) -> Option<Box<Job>> {
+        let next = if self.running < self.limit { self.backlog.pop_front() } else { None };
+        self.running += usize::from(next.is_some());
         next
     }
 }

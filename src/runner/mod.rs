@@ -18,13 +18,13 @@ use futures_util::FutureExt as _;
 use parallax_core::check::CheckId;
 use parallax_core::exchange::Side;
 use parallax_core::isolation::Isolation;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::queue::Job;
 use crate::recorder::Recorder;
-use crate::upstream::{PoolLimits, Sides, Upstream};
+use crate::upstream::Reach;
 use lane::Lane;
 
 /// Checks that are taken at once, and how long to wait then before more are taken. Nobody waits for
@@ -37,38 +37,39 @@ const REST: Duration = Duration::from_millis(1);
 pub struct Runner {
     jobs: mpsc::Receiver<Box<Job>>,
     shared: Arc<Shared>,
+    /// The number of the configuration that the lanes have their width from.
+    configured: u64,
     legacy: Lane,
     candidate: Lane,
 }
 
 /// What all checks of a runner share.
 pub(crate) struct Shared {
-    pub(crate) sides: Sides,
+    /// Which runner this is.
+    pub(crate) number: usize,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) isolation: Arc<dyn Isolation>,
 }
 
 impl Runner {
-    /// A runner for the checks that come out of `jobs`, with at most `max_in_flight` requests to
-    /// each side at a time. Foreign formats are decoded by `isolation`.
+    /// The runner of this number, for the checks that come out of `jobs`; each brings the way to the
+    /// sides with it. Foreign formats are decoded by `isolation`.
     #[must_use]
     pub fn new(
         jobs: mpsc::Receiver<Box<Job>>,
-        legacy: &Arc<Upstream>,
-        candidate: &Arc<Upstream>,
-        limits: PoolLimits,
-        max_in_flight: usize,
+        number: usize,
+        reach: &Reach,
         recorder: Arc<Recorder>,
         isolation: Arc<dyn Isolation>,
     ) -> Self {
-        let sides = Sides::new(legacy, candidate, limits);
-        let shared = Arc::new(Shared { sides, recorder, isolation });
-        Self { jobs, shared, legacy: Lane::new(max_in_flight), candidate: Lane::new(max_in_flight) }
+        let shared = Arc::new(Shared { number, recorder, isolation });
+        let lane = || Lane::new(reach.in_flight(number));
+        Self { jobs, shared, configured: reach.number(), legacy: lane(), candidate: lane() }
     }
 
-    /// Runs checks until nobody can make any more, then for at most `may_take` until the last is
-    /// judged. What is given up then counts itself by dropping its ticket.
-    pub async fn run(mut self, may_take: Duration) {
+    /// Runs checks until nobody can make any more, then until the last is judged, but no longer than
+    /// until `cut` turns true. What is given up then counts itself by dropping its ticket.
+    pub async fn run(mut self, mut cut: watch::Receiver<bool>) {
         let mut running: JoinSet<Side> = JoinSet::new();
         let mut batch = Vec::with_capacity(BATCH);
         let mut rest = pin!(tokio::time::sleep(REST));
@@ -87,6 +88,7 @@ impl Runner {
                 }
                 () = rest.as_mut(), if is_resting => is_resting = false,
                 Some(ended) = running.join_next() => self.follow(&ended, &mut running),
+                _ = cut.wait_for(|cut| *cut) => return,
             }
         }
         let finish = async {
@@ -94,11 +96,15 @@ impl Runner {
                 self.follow(&ended, &mut running);
             }
         };
-        tokio::time::timeout(may_take, finish).await.ok();
+        tokio::select! {
+            () = finish => {}
+            _ = cut.wait_for(|cut| *cut) => {}
+        }
     }
 
     fn admit(&mut self, job: Box<Job>, running: &mut JoinSet<Side>) {
         let side = job.waiting.asked();
+        self.resize(&job.waiting.reach, running);
         if let Some(job) = self.lane(side).admit(job) {
             self.start(job, side, running);
         }
@@ -107,8 +113,26 @@ impl Runner {
     /// One has ended, so the next may start.
     fn follow(&mut self, ended: &Result<Side, JoinError>, running: &mut JoinSet<Side>) {
         let Ok(side) = ended else { return };
-        if let Some(job) = self.lane(*side).next_after_one() {
-            self.start(job, *side, running);
+        self.lane(*side).ended();
+        self.start_next(*side, running);
+    }
+
+    fn start_next(&mut self, side: Side, running: &mut JoinSet<Side>) {
+        while let Some(job) = self.lane(side).next() {
+            self.start(job, side, running);
+        }
+    }
+
+    /// The first check of a newer configuration brings the number that may be in flight from then on.
+    fn resize(&mut self, reach: &Reach, running: &mut JoinSet<Side>) {
+        if reach.number() <= self.configured {
+            return;
+        }
+        self.configured = reach.number();
+        for &side in Side::ALL {
+            let limit = reach.in_flight(self.shared.number);
+            self.lane(side).resize(limit);
+            self.start_next(side, running);
         }
     }
 

@@ -28,8 +28,9 @@ pub(super) async fn run(shared: &Arc<Shared>, job: Job, id: CheckId) {
     let Job { waiting, ticket, mut reservation, place } = job;
     drop(place);
     let asked = waiting.asked();
+    let sides = Arc::clone(waiting.reach.for_copies(shared.number));
     let (check, extensions) = waiting.into_check(id);
-    let other = match copy::ask(shared.sides.of(asked), &check, extensions, &mut reservation).await {
+    let other = match copy::ask(sides.of(asked), &check, extensions, &mut reservation).await {
         Ok(exchange) => {
             ticket.observe(asked, exchange.latency);
             Ok(exchange.answer)

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use jiff::Timestamp;
 
 use super::StoreError;
+use super::absent::Absent;
 use super::backend::{Backend, Purged, Write};
 use crate::tasks;
 
@@ -108,6 +109,29 @@ impl Store {
         if self.calls.is_closed() { Some(StoreError::Closed) } else { self.fault.borrow().clone() }
     }
 
+    /// Gives the backend away, after everything that was accepted before is done. From then on every
+    /// call is answered with [`StoreError::HandedOver`], until [`Store::take_back`].
+    ///
+    /// # Errors
+    /// When the store is closed.
+    pub async fn hand_over(&self) -> Result<Box<dyn Backend>, StoreError> {
+        self.exchange(Box::new(Absent)).await
+    }
+
+    /// Goes on with this backend after [`Store::hand_over`].
+    ///
+    /// # Errors
+    /// When the store is closed.
+    pub async fn take_back(&self, backend: Box<dyn Backend>) -> Result<(), StoreError> {
+        self.exchange(backend).await.map(drop)
+    }
+
+    async fn exchange(&self, backend: Box<dyn Backend>) -> Result<Box<dyn Backend>, StoreError> {
+        let (done, before) = oneshot::channel();
+        self.call(Call::Exchange(backend, done)).await?;
+        before.await.map_err(|_| StoreError::Closed)
+    }
+
     /// Takes no more calls, from no handle, and returns when all accepted ones are done and the
     /// store is free for another process.
     pub async fn close(self) {
@@ -126,6 +150,7 @@ impl Store {
 enum Call {
     Write(Writes),
     Read(Read),
+    Exchange(Box<dyn Backend>, oneshot::Sender<Box<dyn Backend>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -158,6 +183,11 @@ impl Keeper {
                 Call::Read(read) => {
                     let fault = &self.fault;
                     read(&mut *self.backend, &|error| note(fault, error));
+                }
+                Call::Exchange(backend, done) => {
+                    // Whoever wanted it and has gone has no use for it.
+                    _ = done.send(std::mem::replace(&mut self.backend, backend));
+                    note(&self.fault, None);
                 }
                 Call::Close(done) => {
                     self.waiting.close();

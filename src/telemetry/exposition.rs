@@ -4,6 +4,7 @@ use parallax_core::operation::OperationId;
 use parallax_core::ratio::Ratio;
 use parallax_core::readiness::Readiness;
 use parallax_core::stage::{Stage, StageName};
+use prometheus::proto::Metric;
 use prometheus::{Encoder, TextEncoder};
 
 use super::Telemetry;
@@ -59,8 +60,14 @@ impl Telemetry {
         for snapshot in snapshots {
             self.show(snapshot);
         }
+        let mut families = self.registry.gather();
+        for family in &mut families {
+            let shown = family.take_metric().into_iter().filter(|metric| is_shown(metric, snapshots));
+            family.set_metric(shown.collect());
+        }
+        families.retain(|family| !family.get_metric().is_empty());
         let mut page = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut page)?;
+        TextEncoder::new().encode(&families, &mut page)?;
         let text = String::from_utf8_lossy(&page).into_owned();
         Ok(match format {
             Format::Text => text,
@@ -83,6 +90,15 @@ impl Telemetry {
             vectors.stage.with_label_values(&[id, name.as_str()]).set(present);
         }
     }
+}
+
+/// Whether a series is shown: those of an operation are for as long as it is configured.
+fn is_shown(metric: &Metric, snapshots: &[Snapshot]) -> bool {
+    let id = metric.get_label().iter().find(|label| label.name() == "operation_id");
+    id.is_none_or(|id| {
+        let is_configured = snapshots.iter().any(|snapshot| snapshot.id.as_str() == id.value());
+        is_configured || id.value() == OperationId::OTHER
+    })
 }
 
 /// The two formats differ, for what we expose, in three things: OpenMetrics names a counter's

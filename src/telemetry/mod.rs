@@ -36,8 +36,18 @@ pub struct Telemetry {
     pub queue_depth: IntGauge,
     /// 1 while the last reload of the configuration was accepted.
     pub config_reload_success: IntGauge,
-    meters: Mutex<BTreeMap<OperationId, Arc<Meter>>>,
+    meters: Mutex<Meters>,
     other: Other,
+}
+
+/// The meters of all operations that were configured since the process started. One that is no
+/// longer configured keeps its meter, and with it the place of what it still counts; it is shown
+/// again, and goes on, when it comes back.
+#[derive(Default)]
+struct Meters {
+    by_id: BTreeMap<OperationId, Arc<Meter>>,
+    /// Late counts of the process before, of operations that this one never had.
+    unknown: BTreeMap<OperationId, Tally>,
 }
 
 /// Requests that match no operation.
@@ -87,8 +97,8 @@ impl Telemetry {
         Ok(Self { registry, vectors, queue_depth, config_reload_success, meters: Mutex::default(), other })
     }
 
-    /// The meter of an operation with these rules, with the counts that it had before this process
-    /// started.
+    /// The meter of an operation with these rules. `lasting` are the counts that it had before this
+    /// process started; they matter the first time only, because from then on the meter goes on.
     ///
     /// # Errors
     /// When the metrics library refuses the label values, which only a change of this file can
@@ -100,19 +110,37 @@ impl Telemetry {
         rules: &[RuleSpec],
     ) -> Result<Arc<Meter>, prometheus::Error> {
         let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(meter) = meters.get(id) {
-            return Ok(Arc::clone(meter));
-        }
-        let meter = Arc::new(Meter::new(id, lasting, rules, &self.vectors)?);
-        meters.insert(id.clone(), Arc::clone(&meter));
+        let meter = match meters.by_id.get(id) {
+            Some(meter) => match meter.under(id, rules, &self.vectors)? {
+                Some(changed) => changed,
+                None => return Ok(Arc::clone(meter)),
+            },
+            None => {
+                let inherited = meters.unknown.remove(id).unwrap_or_default();
+                Meter::new(id, lasting, inherited, rules, &self.vectors)?
+            }
+        };
+        let meter = Arc::new(meter);
+        meters.by_id.insert(id.clone(), Arc::clone(&meter));
         Ok(meter)
     }
 
-    /// Every operation's meter.
+    /// What is this process's to write, of every operation, since it started.
     #[must_use]
-    pub fn meters(&self) -> Vec<(OperationId, Arc<Meter>)> {
+    pub fn to_write(&self) -> Vec<(OperationId, Tally)> {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        meters.iter().map(|(id, meter)| (id.clone(), Arc::clone(meter))).collect()
+        let known = meters.by_id.iter().map(|(id, meter)| (id.clone(), meter.to_write()));
+        known.chain(meters.unknown.iter().map(|(id, tally)| (id.clone(), tally.clone()))).collect()
+    }
+
+    /// Takes over what the process before this one has counted after it handed over. It is lasting
+    /// from now on; the counters that Prometheus reads are each process's own.
+    pub fn inherit(&self, id: &OperationId, late: &Tally) {
+        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        match meters.by_id.get(id) {
+            Some(meter) => meter.inherit(late),
+            None => meters.unknown.entry(id.clone()).or_default().add(late),
+        }
     }
 
     /// Counts a request that matches no operation; nobody but legacy is asked for it.

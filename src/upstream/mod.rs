@@ -9,6 +9,7 @@ mod body;
 mod error;
 mod hop;
 mod pool;
+mod reach;
 mod sides;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use body::RequestBody;
 pub use error::{Fault, SendError};
 pub use hop::{names_connection, strip_hop_by_hop};
 pub use pool::{Again, Pool, PoolLimits};
+pub use reach::{Kept, Reach, Threads};
 pub use sides::{Access, Sides};
 
 /// A side as configured.
