@@ -20,7 +20,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("proxy", &["config", "queue", "routing", "tasks", "telemetry", "upstream"]),
     ("recorder", &["store", "tasks", "telemetry"]),
     ("runner", &["queue", "recorder", "tasks", "telemetry", "upstream"]),
-    ("rollout", &["routing", "store", "tasks", "telemetry", "upstream"]),
+    ("rollout", &["config", "routing", "store", "tasks", "telemetry", "upstream"]),
     ("api", &["config", "recorder", "rollout", "routing", "store", "tasks", "telemetry"]),
     ("ui", &["api", "config", "recorder", "rollout", "routing", "store", "tasks", "telemetry"]),
     (

@@ -62,6 +62,7 @@ impl Rollout {
             }
         }
         if !Arc::ptr_eq(&routing, &self.routing.load()) {
+            tracing::info!("this process follows the stages of the process that has taken over");
             self.put_in_force((*routing).clone());
         }
         drop(decided);
