@@ -216,3 +216,38 @@ async fn counts_and_stages_in_memory_are_handed_over_too() {
     let id = log.split("\"process\":").nth(1).and_then(|rest| rest.split(&[',', '}']).next()).unwrap();
     end(&process, id.parse().unwrap()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_processes_back_is_still_counted_reaches_the_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let legacy = FakeService::start(Behaviour::Slow(Duration::from_secs(3)));
+    let candidate = FakeService::start(same("{\"a\":2}"));
+    let process = start(directory.path(), &legacy.url(), &candidate.url(), GET_RETURN);
+    let mut client = RawClient::connect(process.proxy).await.unwrap();
+    client.send(b"GET /returns/1 HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    wait_until(DEADLINE, "legacy is asked", || legacy.heads() == 1).await;
+    upgrade(&process, 1).await;
+    let last = upgrade(&process, 2).await;
+    assert_eq!(operation(process.control, "getReturn").await["counts"]["requests"], 0);
+    assert_eq!(client.response("GET").await.unwrap().status, 200);
+    process.logged("the process before this one is done", 2).await;
+    let counts = at_rest(process.control, "getReturn").await["counts"].clone();
+    assert_eq!((&counts["requests"], &counts["unmatched"]), (&json!(1), &json!(1)), "{counts}");
+    end(&process, last).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_program_that_hangs_does_not_keep_the_old_one_from_ending() {
+    let directory = tempfile::tempdir().unwrap();
+    let (legacy, candidate) = (FakeService::start(same("{}")), FakeService::start(same("{}")));
+    let mut process = start(directory.path(), &legacy.url(), &candidate.url(), GET_RETURN);
+    replace(&directory.path().join("parallax"), "#!/bin/sh\nexec sleep 60\n");
+    let mut client = RawClient::connect(process.proxy).await.unwrap();
+    signal(process.id(), "USR2");
+    process.logged("starting a new process", 1).await;
+    assert_eq!(client.get("/returns/1").await.unwrap().status, 200);
+    at_rest(process.control, "getReturn").await;
+    assert!(process.terminate().success());
+    process.start_again();
+    assert_eq!(operation(process.control, "getReturn").await["counts"]["requests"], 1);
+}

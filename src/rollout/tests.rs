@@ -132,3 +132,47 @@ async fn a_refused_change_changes_nothing() {
     assert!(matches!(unknown.unwrap_err(), Refusal::UnknownOperation(_)));
     assert_eq!(stage_of(&rollout, "a"), Stage::Shadow);
 }
+
+#[tokio::test]
+async fn one_that_has_handed_over_decides_nothing_and_follows() {
+    let (store, outage) = testing::flaky().unwrap();
+    let (old, new) = (rollout(store.clone(), None, &["a", "b"]), rollout(store, None, &["a", "b"]));
+    let id: OperationId = "a".parse().unwrap();
+    outage.begin();
+    assert!(!old.change(&id, to(StageName::Switched, true), "ann").await.unwrap().persisted);
+    let unwritten = old.hand_over();
+    assert!(matches!(old.change(&id, to(StageName::Legacy, false), "ann").await, Err(Refusal::HandedOver)));
+    assert!(matches!(old.rollback(None, "x".into(), "ann").await, Err(Refusal::HandedOver)));
+
+    let mut changes = new.changes();
+    new.adopt(unwritten);
+    assert_eq!(stage_of(&new, "a"), Stage::Switched);
+    assert!(changes.has_changed().unwrap());
+    changes.mark_unchanged();
+    outage.end();
+    new.write_pending().await;
+    let audit = new.store.read(|backend| backend.audit(None, 10)).await.unwrap();
+    assert_eq!(audit.len(), 1, "the change is written by the one that has the store");
+
+    new.rollback(Some(&id), "down".into(), "ann").await.unwrap();
+    assert!(changes.has_changed().unwrap());
+    old.follow(&new.stages());
+    assert_eq!((stage_of(&old, "a"), stage_of(&old, "b")), (Stage::Shadow, Stage::Shadow));
+    assert_eq!(old.routing.load().entry(&id).unwrap().revision, 2);
+}
+
+#[tokio::test]
+async fn nothing_is_written_during_a_pause_and_everything_after_it() {
+    let (store, _outage) = testing::flaky().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let plan_file = || PlanFile::at(directory.path().join("plan.json"));
+    let rollout = rollout(store, Some(plan_file()), &["a"]);
+    let pause = rollout.pause_writing().await;
+    let id: OperationId = "a".parse().unwrap();
+    let changed = rollout.change(&id, to(StageName::Switched, true), "ann").await.unwrap();
+    assert_eq!((changed.persisted, stage_of(&rollout, "a")), (false, Stage::Switched));
+    assert_eq!(plan_file().read().unwrap(), []);
+    drop(pause);
+    rollout.write_pending().await;
+    assert_eq!(plan_file().read().unwrap()[0].stage, Stage::Switched);
+}

@@ -405,6 +405,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_store_that_was_handed_over_is_free_and_goes_on_when_it_is_taken_back() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("store.db");
+        let open = || Box::new(Sqlite::open(&path).expect("it is free"));
+        let store = Store::start(open()).expect("a store");
+        store.write(count_one(1)).await.expect("a write");
+        drop(store.hand_over().await.expect("a backend"));
+        assert_eq!(store.write(count_one(2)).await, Err(StoreError::HandedOver));
+        assert_eq!(store.read(|backend| backend.totals()).await, Err(StoreError::HandedOver));
+        assert!(!store.is_healthy());
+        let mut other = open();
+        other.write(&count_one(3)).expect("another process's write");
+        drop(other);
+        store.take_back(open()).await.expect("it is open");
+        assert!(store.is_healthy());
+        assert_eq!(requests(&store).await, 2, "what was not taken was not written");
+    }
+
+    #[tokio::test]
     async fn the_thread_ends_with_the_last_handle_after_what_was_accepted() {
         let (store, outage) = flaky().expect("a store");
         let (release, busy) = occupy(&store).await;

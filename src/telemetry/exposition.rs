@@ -1,5 +1,7 @@
 //! The page that Prometheus reads: text format 0.0.4, or OpenMetrics when it is asked for.
 
+use std::collections::HashSet;
+
 use parallax_core::operation::OperationId;
 use parallax_core::ratio::Ratio;
 use parallax_core::readiness::Readiness;
@@ -60,10 +62,12 @@ impl Telemetry {
         for snapshot in snapshots {
             self.show(snapshot);
         }
+        let mut shown: HashSet<&str> = snapshots.iter().map(|snapshot| snapshot.id.as_str()).collect();
+        shown.insert(OperationId::OTHER);
         let mut families = self.registry.gather();
         for family in &mut families {
-            let shown = family.take_metric().into_iter().filter(|metric| is_shown(metric, snapshots));
-            family.set_metric(shown.collect());
+            let metrics = family.take_metric().into_iter().filter(|metric| is_shown(metric, &shown));
+            family.set_metric(metrics.collect());
         }
         families.retain(|family| !family.get_metric().is_empty());
         let mut page = Vec::new();
@@ -93,12 +97,9 @@ impl Telemetry {
 }
 
 /// Whether a series is shown: those of an operation are for as long as it is configured.
-fn is_shown(metric: &Metric, snapshots: &[Snapshot]) -> bool {
+fn is_shown(metric: &Metric, configured: &HashSet<&str>) -> bool {
     let id = metric.get_label().iter().find(|label| label.name() == "operation_id");
-    id.is_none_or(|id| {
-        let is_configured = snapshots.iter().any(|snapshot| snapshot.id.as_str() == id.value());
-        is_configured || id.value() == OperationId::OTHER
-    })
+    id.is_none_or(|id| configured.contains(id.value()))
 }
 
 /// The two formats differ, for what we expose, in three things: OpenMetrics names a counter's

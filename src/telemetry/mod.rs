@@ -295,3 +295,56 @@ fn register_build_info(registry: &Registry) -> Result<(), prometheus::Error> {
     info.set(1);
     registry.register(Box::new(info))
 }
+
+#[cfg(test)]
+mod tests {
+    use parallax_core::rule::RuleSpec;
+
+    use super::*;
+
+    fn id(name: &str) -> OperationId {
+        name.parse().expect("an id")
+    }
+
+    fn rule(at: &str) -> RuleSpec {
+        let text = format!(
+            "legacy: http://a\ncandidate: http://b\noperations: [{{id: a, match: GET /a, compare: [{{at: {at}, ignore: true}}]}}]"
+        );
+        let settings = crate::config::parse(&text, "x.yaml", &|_| None).expect("a configuration");
+        settings.operations[0].rules.specs()[0].clone()
+    }
+
+    fn tally(requests: u64) -> Tally {
+        Tally { requests, matched: requests, ..Tally::default() }
+    }
+
+    #[test]
+    fn under_other_rules_an_operation_counts_on_and_tickets_of_before_count_too() {
+        let telemetry = Telemetry::new().expect("metrics");
+        let before = telemetry.meter(&id("a"), tally(5), &[rule("$.body.x")]).expect("a meter");
+        let ticket = before.begin(AnsweredBy::Legacy);
+        let after = telemetry.meter(&id("a"), tally(7), &[rule("$.body.y")]).expect("a meter");
+        assert!(!Arc::ptr_eq(&before, &after));
+        after.begin(AnsweredBy::Legacy).skip(parallax_core::verdict::Skip::Stage);
+        assert_eq!(after.in_flight(), 1);
+        drop(ticket);
+        assert_eq!((after.in_flight(), after.tally().requests), (0, 7), "5 of an earlier process, and 2");
+        assert_eq!(telemetry.to_write().len(), 1);
+        let same = telemetry.meter(&id("a"), Tally::default(), &[rule("$.body.y")]).expect("a meter");
+        assert!(Arc::ptr_eq(&after, &same));
+    }
+
+    #[test]
+    fn what_is_inherited_is_lasting_and_to_be_written_whoever_knows_the_operation() {
+        let telemetry = Telemetry::new().expect("metrics");
+        let meter = telemetry.meter(&id("a"), tally(5), &[]).expect("a meter");
+        telemetry.inherit(&id("a"), &tally(2));
+        telemetry.inherit(&id("b"), &tally(3));
+        assert_eq!((meter.tally(), meter.since_start()), (tally(7), Tally::default()));
+        let to_write = [(id("a"), tally(2)), (id("b"), tally(3))];
+        assert_eq!(telemetry.to_write(), to_write);
+        let late = telemetry.meter(&id("b"), tally(10), &[]).expect("a meter");
+        assert_eq!(late.tally(), tally(13));
+        assert_eq!(telemetry.to_write(), to_write, "once");
+    }
+}
