@@ -35,8 +35,8 @@ async fn readyz(process: &Process) -> u16 {
 /// Lets a client ask, and goes on when legacy has the request.
 async fn ask(process: &Process, legacy: &FakeService) -> RawClient {
     let before = legacy.heads();
-    let mut client = RawClient::connect(process.proxy).await.unwrap();
-    client.send(b"GET /returns/1 HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let mut client = RawClient::connect(process.proxy).await.expect("the proxy listens");
+    client.send(b"GET /returns/1 HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("it takes it");
     wait_until(DEADLINE, "legacy is asked", || legacy.heads() > before).await;
     client
 }

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parallax_testkit::RawClient;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// Clients that ask until they are stopped.
 pub(crate) struct Load {
     shared: Arc<Shared>,
-    clients: Vec<JoinHandle<()>>,
+    clients: JoinSet<()>,
 }
 
 struct Shared {
@@ -64,8 +64,11 @@ impl Load {
             failed: std::sync::Mutex::default(),
             again: AtomicU64::new(0),
         });
-        let clients = (0..clients).map(|_| tokio::spawn(run(Arc::clone(&shared), pause))).collect();
-        Self { shared, clients }
+        let mut running = JoinSet::new();
+        for _ in 0..clients {
+            running.spawn(run(Arc::clone(&shared), pause));
+        }
+        Self { shared, clients: running }
     }
 
     /// Answers so far.
@@ -76,9 +79,7 @@ impl Load {
     /// Lets every client finish its request.
     pub(crate) async fn stop(self) -> Outcome {
         self.shared.stopped.store(true, Ordering::Relaxed);
-        for client in self.clients {
-            client.await.expect("no panic");
-        }
+        self.clients.join_all().await;
         let failed = std::mem::take(&mut *self.shared.failed.lock().expect("no panic"));
         Outcome {
             answered: self.shared.answered.load(Ordering::Relaxed),
