@@ -159,8 +159,10 @@ impl Reloaded {
     }
 
     async fn all(&self) -> Vec<String> {
-        let list: Value = serde_json::from_str(&self.house.control("/api/v1/operations").await).unwrap();
-        list.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+        let list: Value =
+            serde_json::from_str(&self.house.control("/api/v1/operations").await).expect("JSON");
+        let id = |one: &Value| one["id"].as_str().expect("an id").to_owned();
+        list.as_array().expect("a list").iter().map(id).collect()
     }
 }
 

@@ -132,7 +132,7 @@ async fn the_one_that_drains_follows_the_stages_of_the_new_one() {
 
     let rollback = json!({"reason": "down"});
     let answer = post(process.control, "/api/v1/operations/getReturn/rollback", &rollback).await;
-    assert_eq!((answer.status, answer.json()["persisted"].as_bool()), (200, Some(true)));
+    assert_eq!(answer.status, 200);
     process.logged("follows the stages of the process that has taken over", 1).await;
     held.send(b"}").await.unwrap();
     assert_eq!(held.response("POST").await.unwrap().status, 200);

@@ -2,9 +2,11 @@
 //! a bounded time for the head of a request and for taking its answer, and an end that does not wait for whoever does not finish.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,7 +15,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -29,6 +30,8 @@ const MAX_CONNECTIONS: usize = 512;
 const HEAD_TIME: Duration = Duration::from_secs(30);
 /// How long requests may take to finish when the listener ends.
 const FINISH_TIME: Duration = Duration::from_secs(2);
+/// How long a connection that has just been opened may take to say something when the listener ends.
+const HEAR_OUT: Duration = Duration::from_millis(500);
 /// How long to wait after an accept that failed, which usually means: no file descriptors left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -62,7 +65,7 @@ pub async fn run(
 async fn accept(listener: TcpListener, router: &Router, mut finished: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let peers = Peers::default();
-    let graceful = GracefulShutdown::new();
+    let ends = finished.clone();
     loop {
         let accepted = async {
             let place = Arc::clone(&places).acquire_owned().await;
@@ -78,7 +81,7 @@ async fn accept(listener: TcpListener, router: &Router, mut finished: watch::Rec
                     tracing::debug!(%peer, "this peer has too many connections to the control listener");
                     continue;
                 };
-                let connection = serve(stream, peer, router.clone(), &graceful);
+                let connection = serve(stream, peer, router.clone(), ends.clone());
                 tasks::spawn(async move {
                     connection.await;
                     drop((place, peer_place));
@@ -91,31 +94,62 @@ async fn accept(listener: TcpListener, router: &Router, mut finished: watch::Rec
         }
     }
     drop(listener);
-    if tokio::time::timeout(FINISH_TIME, graceful.shutdown()).await.is_err() {
+    // Every connection has given its place back.
+    let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
+    if tokio::time::timeout(FINISH_TIME, places.acquire_many(all)).await.is_err() {
         tracing::debug!("connections to the control listener were cut");
     }
 }
 
-fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    graceful: &GracefulShutdown,
-) -> impl Future<Output = ()> + Send + 'static {
+async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, mut finished: watch::Receiver<bool>) {
+    if !has_spoken(&stream, &mut finished).await {
+        return;
+    }
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
         let answer = router.call(request);
         async move { answer.await as Result<Response, Infallible> }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .serve_connection(TokioIo::new(Impatient::new(stream)), service);
-    let connection = graceful.watch(connection);
-    async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%peer, %error, "a connection to the control listener broke off");
-        }
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME)
+            .serve_connection(TokioIo::new(Impatient::new(stream)), service)
+    );
+    // A connection that is told to end before it was read from is closed by hyper, although a request
+    // may lie there: so it is read from first.
+    let first = poll_fn(|context| Poll::Ready(connection.as_mut().poll(context))).await;
+    let ended = match first {
+        Poll::Ready(ended) => ended,
+        Poll::Pending => tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = done(&mut finished) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        },
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection to the control listener broke off");
+    }
+}
+
+/// Resolves when the listener ends.
+async fn done(finished: &mut watch::Receiver<bool>) {
+    // A sender that is gone means the same: nobody will say it any more.
+    finished.wait_for(|done| *done).await.ok();
+}
+
+/// Whether something came over a new connection. While another process takes over, this one may just have
+/// taken a connection: whoever opened it is heard out.
+async fn has_spoken(stream: &TcpStream, finished: &mut watch::Receiver<bool>) -> bool {
+    let too_late = async {
+        done(finished).await;
+        tokio::time::sleep(HEAR_OUT).await;
+    };
+    tokio::select! {
+        spoke = tokio::time::timeout(HEAD_TIME, stream.readable()) => spoke.is_ok(),
+        () = too_late => false,
     }
 }
