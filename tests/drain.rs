@@ -53,7 +53,7 @@ async fn ended(process: &mut Process) {
 async fn load_balancers_see_it_coming_and_requests_finish() {
     let directory = tempfile::tempdir().unwrap();
     let (legacy, candidate) = (slow(Duration::from_secs(2)), slow(Duration::from_millis(100)));
-    let mut process = start(directory.path(), &legacy, &candidate, "drain: {delay: 1s}\n");
+    let mut process = start(directory.path(), &legacy, &candidate, "drain: {delay: 3s}\n");
     assert_eq!(readyz(&process).await, 200);
     let mut before = ask(&process, &legacy).await;
     signal(process.id(), "TERM");

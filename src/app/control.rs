@@ -31,6 +31,7 @@ pub(super) struct Control {
     pub(super) access: Access,
     pub(super) ready: watch::Receiver<bool>,
     pub(super) finished: watch::Receiver<bool>,
+    pub(super) closed: watch::Sender<bool>,
 }
 
 impl Control {
@@ -57,7 +58,7 @@ impl Control {
             access: self.access,
             ready: self.ready,
         };
-        if let Err(error) = api::run(listener, context, ui::pages(), self.finished).await {
+        if let Err(error) = api::run(listener, context, ui::pages(), self.finished, self.closed).await {
             tracing::error!(%error, "the control listener has failed");
         }
     }

@@ -62,6 +62,8 @@ pub(super) struct Ends {
     pub(super) cut: watch::Sender<bool>,
     /// Clients and checks are done: the control listener ends, and the last counts are written.
     pub(super) finished: watch::Sender<bool>,
+    /// Is told: the control listener takes no more connections.
+    pub(super) closed: watch::Sender<bool>,
 }
 
 /// Everything opened and read; no thread that serves anybody is started.
@@ -101,6 +103,7 @@ impl Prepared {
             draining: watch::channel(false).0,
             cut: watch::channel(false).0,
             finished: watch::channel(false).0,
+            closed: watch::channel(false).0,
         };
         let (proxy, control) = (local_address(&listeners.proxy)?, local_address(&listeners.control)?);
         let (queue, runners) = start_runners(&parts, &ends)?;
@@ -136,6 +139,7 @@ impl Running {
             access: access.clone(),
             ready: self.ends.ready.subscribe(),
             finished: self.ends.finished.subscribe(),
+            closed: self.ends.closed.clone(),
         };
         let thread = threads::start("plx-control", move || control.run()).map_err(StartError::Thread)?;
         self.control_thread = Some(thread);

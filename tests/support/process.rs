@@ -92,7 +92,14 @@ impl Process {
 
     /// The process that has the store now: after an upgrade that is another one than was started.
     pub(crate) fn holder(&self) -> Option<u32> {
-        std::fs::read_to_string(self.directory().join("parallax.db.lock")).ok()?.trim().parse().ok()
+        let locked = std::fs::read_to_string(self.directory().join("parallax.db.lock")).ok();
+        locked.and_then(|id| id.trim().parse().ok()).or_else(|| self.successor())
+    }
+
+    /// The process that took over last, by the log.
+    fn successor(&self) -> Option<u32> {
+        let log = std::fs::read_to_string(self.directory().join("log")).ok()?;
+        log.rsplit("\"process\":").next()?.split(&[',', '}']).next()?.parse().ok()
     }
 
     /// Kills the process as a power cut would, and starts it again.

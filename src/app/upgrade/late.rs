@@ -221,7 +221,9 @@ impl Inheriting {
                 changed = changes.changed() => match changed {
                     Ok(()) => {
                         let stages = rollout.stages().iter().map(Placed::of).collect();
-                        outgoing.send(&FromNew::Stages { stages }).await
+                        // One that has gone because it was done has said so, and is heard.
+                        outgoing.send(&FromNew::Stages { stages }).await.ok();
+                        Ok(())
                     }
                     Err(_) => return,
                 },

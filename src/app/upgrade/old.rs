@@ -20,6 +20,9 @@ use crate::tasks;
 /// How long to wait until the store is opened once more, when it could not be.
 const OPEN_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long the control listener may take to take no more connections.
+const CLOSES_WITHIN: Duration = Duration::from_secs(1);
+
 /// The process that has taken over.
 pub(in crate::app) struct Successor {
     pub(super) wire: Wire,
@@ -36,20 +39,18 @@ impl Successor {
     pub(in crate::app) async fn start(
         running: &Running,
         program: &Program,
-        mut told_to_end: watch::Receiver<bool>,
+        told_to_end: watch::Receiver<bool>,
     ) -> Result<Self, HandOverError> {
         if std::process::id() == 1 {
             return Err(HandOverError::First);
         }
         let (mut child, mut wire) = spawn(program)?;
         let mut lent = None;
-        let done = tokio::select! {
-            done = hand_over(running, &mut wire, &mut lent) => done,
-            _ = told_to_end.wait_for(|told| *told) => Err(HandOverError::Ended),
-        };
+        let done = hand_over(running, &mut wire, &mut lent, told_to_end).await;
         match (done, lent) {
             (Ok(()), Some(Lent { pause, .. })) => {
                 tracing::info!(process = child.id(), "the new process serves");
+                close_control(running).await;
                 let transitions = running.parts.rollout.hand_over();
                 say_last_word(&mut wire, transitions).await;
                 Ok(Self { wire, pause })
@@ -62,6 +63,16 @@ impl Successor {
                 Err(done.err().unwrap_or(HandOverError::OutOfTurn))
             }
         }
+    }
+}
+
+/// From here on, whoever connects to the control listener finds the new process there.
+async fn close_control(running: &Running) {
+    running.ends.finished.send_replace(true);
+    let mut closed = running.ends.closed.subscribe();
+    let is_closed = closed.wait_for(|closed| *closed);
+    if tokio::time::timeout(CLOSES_WITHIN, is_closed).await.is_err() {
+        tracing::warn!("the control listener is still open; a change of stage may be answered with 503");
     }
 }
 
@@ -94,8 +105,27 @@ async fn end(child: &mut Child) {
     }
 }
 
-/// All steps until the new process serves.
-async fn hand_over(running: &Running, wire: &mut Wire, lent: &mut Option<Lent>) -> Result<(), HandOverError> {
+/// All steps until the new process serves. Waiting for the other process may be broken off at any time;
+/// letting go of the store may not, because what is half written would be written again.
+async fn hand_over(
+    running: &Running,
+    wire: &mut Wire,
+    lent: &mut Option<Lent>,
+    mut told_to_end: watch::Receiver<bool>,
+) -> Result<(), HandOverError> {
+    tokio::select! {
+        offered = offer(running, wire) => offered?,
+        () = told(&mut told_to_end) => return Err(HandOverError::Ended),
+    }
+    let lent = lent.insert(Lent::from(running).await?);
+    tokio::select! {
+        served = let_serve(running, wire, lent) => served,
+        () = told(&mut told_to_end) => Err(HandOverError::Ended),
+    }
+}
+
+/// The sockets, to a process that could use them.
+async fn offer(running: &Running, wire: &mut Wire) -> Result<(), HandOverError> {
     let FromNew::Hello { protocol, program } = hear(wire).await? else {
         return Err(HandOverError::OutOfTurn);
     };
@@ -108,8 +138,11 @@ async fn hand_over(running: &Running, wire: &mut Wire, lent: &mut Option<Lent>) 
     say(wire, &FromOld::Listeners { protocol: PROTOCOL, listen, control }).await?;
     in_time(async { Ok(wire.outgoing.send_listeners(&running.listeners).await?) }).await?;
     let FromNew::Claim = hear(wire).await? else { return Err(HandOverError::OutOfTurn) };
+    Ok(())
+}
 
-    let lent = lent.insert(Lent::from(running).await?);
+/// The store, and the word to begin.
+async fn let_serve(running: &Running, wire: &mut Wire, lent: &mut Lent) -> Result<(), HandOverError> {
     let standing =
         running.parts.routing.load().entries().iter().map(|entry| Stood::of(&Standing::of(entry))).collect();
     say(wire, &FromOld::Free { standing, totals: std::mem::take(&mut lent.totals) }).await?;
@@ -117,6 +150,10 @@ async fn hand_over(running: &Running, wire: &mut Wire, lent: &mut Option<Lent>) 
     say(wire, &FromOld::Go).await?;
     let FromNew::Serving = hear(wire).await? else { return Err(HandOverError::OutOfTurn) };
     Ok(())
+}
+
+async fn told(told_to_end: &mut watch::Receiver<bool>) {
+    told_to_end.wait_for(|told| *told).await.ok();
 }
 
 /// What this process has let go of, and may take back.
