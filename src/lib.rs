@@ -2,12 +2,14 @@
 //! their answers, proves when each operation is ready, and switches it. ARCHITECTURE.md is the
 //! map of this crate.
 
+pub mod access_log;
 pub mod api;
 pub mod app;
 pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod isolate;
+pub mod marker;
 pub mod proxy;
 pub mod queue;
 pub mod recorder;
@@ -18,5 +20,6 @@ pub mod store;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;
+pub mod traces;
 pub mod ui;
 pub mod upstream;

@@ -18,6 +18,7 @@ use crate::store::Store;
 use crate::tasks;
 use crate::telemetry::Telemetry;
 use crate::tls::ServerTls;
+use crate::traces::Exporter;
 use crate::ui;
 
 /// How often old samples are looked for.
@@ -32,6 +33,7 @@ pub(super) struct Control {
     pub(super) store: Store,
     pub(super) rollout: Arc<Rollout>,
     pub(super) flush: Flush,
+    pub(super) exporter: Option<Exporter>,
     pub(super) tokens: Vec<Token>,
     pub(super) hosts: Vec<String>,
     pub(super) retention: Duration,
@@ -41,15 +43,20 @@ pub(super) struct Control {
 
 impl Control {
     /// Runs until the clients and the runners are done, then writes the last counts.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let flushing = tasks::spawn(self.flush.clone().run(self.finished.clone()));
         tasks::spawn(Arc::clone(&self.rollout).run());
         if let Some(tls) = self.tls.clone() {
             tasks::spawn(certificates::watch(tls));
         }
         tasks::spawn(purge(self.store.clone(), self.retention));
+        let exporting =
+            self.exporter.take().map(|exporter| tasks::spawn(exporter.run(self.finished.clone())));
         self.serve().await;
         flushing.await.ok();
+        if let Some(exporting) = exporting {
+            exporting.await.ok();
+        }
     }
 
     async fn serve(self) {

@@ -3,7 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 
+use parallax_core::exchange::Side;
+
 use crate::store::StoreError;
+use crate::tls::TlsError;
 
 /// Why the program cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +21,22 @@ pub enum StartError {
         /// What the operating system said.
         error: io::Error,
     },
+    /// A side leads back to this process.
+    #[error("`{side}`: {host} leads to parallax itself ({address}); write the service's own address")]
+    OwnName {
+        /// The side.
+        side: Side,
+        /// Its host, as configured.
+        host: String,
+        /// What it leads to.
+        address: SocketAddr,
+    },
+    /// The access log could not be opened.
+    #[error("`access_log`: cannot write to it: {0}; choose another file")]
+    AccessLog(io::Error),
+    /// The key of the markers could not be made up.
+    #[error("`markers`: the operating system gives no randomness for a key: {0}")]
+    Markers(io::Error),
     /// The store could not be opened or read.
     #[error("`store`: {0}")]
     Store(#[from] StoreError),
@@ -27,6 +46,14 @@ pub enum StartError {
     /// The certificates could not be read.
     #[error("`tls`: {0}")]
     Tls(#[from] crate::tls::TlsError),
+    /// TLS with a side is not possible.
+    #[error("`{side}`: {error}")]
+    SideTls {
+        /// The side.
+        side: Side,
+        /// What is wrong.
+        error: TlsError,
+    },
     /// The operations could not be routed.
     #[error("`operations`: an operation {0}")]
     Routing(#[from] parallax_core::router::SameRequests),

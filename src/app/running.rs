@@ -10,15 +10,17 @@ use parallax_core::isolation::Isolation;
 use tokio::sync::watch;
 
 use super::assemble::{self, Opened};
-use super::{StartError, control, threads};
-use crate::config::Settings;
+use super::telling::{LogThread, Telling};
+use super::{StartError, control, own_address, threads};
+use crate::access_log::Reopen;
+use crate::config::{self, Settings};
 use crate::isolate::Children;
-use crate::proxy::{self, Acceptor, Sticky, Worker, WorkerHandle};
+use crate::proxy::{self, Acceptor, Edge, Sticky, Worker, WorkerHandle};
 use crate::queue::{self, Queue};
 use crate::recorder::{Flush, Recorder};
 use crate::rollout::Rollout;
 use crate::routing::SharedRouting;
-use crate::runner::Runner;
+use crate::runner::{Carried, Gates, Runner};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 use crate::tls::ServerTls;
@@ -48,6 +50,9 @@ pub struct Running {
     clients: Vec<JoinHandle<()>>,
     runners: Vec<JoinHandle<()>>,
     control_thread: JoinHandle<()>,
+    log: Option<LogThread>,
+    /// Has the access log opened again.
+    pub(super) reopen: Reopen,
     store: Store,
 }
 
@@ -80,12 +85,14 @@ impl Running {
         let control_address = local_address(&opened.control)?;
         let memory =
             assemble::remember(&opened.store, opened.plan_file.as_ref(), &settings.operations).await?;
+        own_address::check(&settings, &[proxy, control_address]).await?;
         let telemetry = Arc::new(Telemetry::new()?);
+        let mut telling = Telling::open(&settings, &telemetry)?;
         let routing = assemble::routing(&settings.operations, &memory, &telemetry)?;
         let recorder = Recorder::new(opened.store.clone(), Arc::clone(&telemetry), memory.faults);
         let parts = Parts {
-            legacy: Arc::new(Upstream::new(Side::Legacy, &settings.legacy)),
-            candidate: Arc::new(Upstream::new(Side::Candidate, &settings.candidate)),
+            legacy: upstream(Side::Legacy, &settings.legacy, &telemetry)?,
+            candidate: upstream(Side::Candidate, &settings.candidate, &telemetry)?,
             routing,
             telemetry,
             recorder,
@@ -96,8 +103,9 @@ impl Running {
             draining: watch::channel(false).0,
             finished: watch::channel(false).0,
         };
-        let (queue, runners) = start_runners(&settings, &parts)?;
-        let clients = start_proxy(&settings, &parts, queue, opened.proxy, &signals)?;
+        let (queue, runners) = start_runners(&settings, &parts, &telling.carried)?;
+        let edge = telling.edge(proxy.port());
+        let clients = start_proxy(&settings, &parts, (queue, edge), opened.proxy, &signals)?;
         let rollout = Arc::new(Rollout::new(
             Arc::clone(&parts.routing),
             opened.store.clone(),
@@ -112,6 +120,7 @@ impl Running {
             store: opened.store.clone(),
             rollout,
             flush: Flush::new(parts.recorder),
+            exporter: telling.exporter,
             tokens: settings.control.tokens,
             hosts: settings.control.hosts,
             retention: settings.retention,
@@ -127,6 +136,8 @@ impl Running {
             clients,
             runners,
             control_thread,
+            log: telling.log,
+            reopen: telling.reopen,
             store: opened.store,
         })
     }
@@ -139,30 +150,52 @@ impl Running {
         join(self.runners).await;
         self.signals.finished.send_replace(true);
         join(vec![self.control_thread]).await;
+        if let Some(log) = self.log {
+            log.end().await;
+        }
         self.store.close().await;
     }
+}
+
+fn upstream(
+    side: Side,
+    configured: &config::Upstream,
+    telemetry: &Telemetry,
+) -> Result<Arc<Upstream>, StartError> {
+    let upstream = Upstream::new(side, configured, telemetry.repairs(side)?);
+    upstream.map(Arc::new).map_err(|error| StartError::SideTls { side, error })
 }
 
 fn local_address(listener: &std::net::TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(StartError::Thread)
 }
 
-fn start_runners(settings: &Settings, parts: &Parts) -> Result<(Queue, Vec<JoinHandle<()>>), StartError> {
+fn start_runners(
+    settings: &Settings,
+    parts: &Parts,
+    carried: &Carried,
+) -> Result<(Queue, Vec<JoinHandle<()>>), StartError> {
     let max_in_flight = settings.candidate.max_in_flight.max(1);
     let count = threads::per_core().min(max_in_flight);
     let limits = &settings.limits;
     let depth = parts.telemetry.queue_depth.clone();
     let (queue, exits) = queue::channel(count, limits.queue_checks, limits.queue_bytes, depth);
     let isolation: Arc<dyn Isolation> = Arc::new(Children::of_this_program());
+    parts.telemetry.watch_queue(limits.queue_checks, limits.queue_bytes, {
+        let budget = Arc::clone(queue.budget());
+        move || budget.held()
+    });
+    let gates = Gates::new(count, max_in_flight, &parts.telemetry);
     let mut threads = Vec::new();
     for (number, jobs) in exits.into_iter().enumerate() {
-        // All runners together ask no more than is allowed.
-        let in_flight = max_in_flight / count + usize::from(number < max_in_flight % count);
-        let pool_limits = pool_limits(in_flight);
+        // A runner's part of the limit is never more; fewer kept connections would churn.
+        let pool_limits = pool_limits(max_in_flight.div_ceil(count));
+        let seat = gates.seat(number);
         let recorder = Arc::clone(&parts.recorder);
         let (legacy, candidate) = (&parts.legacy, &parts.candidate);
         let isolation = Arc::clone(&isolation);
-        let runner = Runner::new(jobs, legacy, candidate, pool_limits, in_flight, recorder, isolation);
+        let carried = carried.clone();
+        let runner = Runner::new(jobs, legacy, candidate, pool_limits, &seat, carried, recorder, isolation);
         let work = move || runner.run(CHECKS_MAY_TAKE);
         threads.push(threads::start(&format!("plx-run-{number}"), work).map_err(StartError::Thread)?);
     }
@@ -172,13 +205,16 @@ fn start_runners(settings: &Settings, parts: &Parts) -> Result<(Queue, Vec<JoinH
 fn start_proxy(
     settings: &Settings,
     parts: &Parts,
-    queue: Queue,
+    (queue, edge): (Queue, Edge),
     listener: std::net::TcpListener,
     signals: &Signals,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
     let shared = Arc::new(proxy::Shared {
         tls: parts.tls.clone(),
         routing: Arc::clone(&parts.routing),
+        edge,
+        forwarded: settings.forwarded,
+        trusted_proxies: settings.trusted_proxies.clone(),
         sticky: Sticky::new(settings.sticky.clone(), settings.trusted_proxies.clone()),
         queue,
         telemetry: Arc::clone(&parts.telemetry),

@@ -21,15 +21,20 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
+use super::access_log::AccessLogFile;
 use super::error::At;
+use super::forwarded::Forwarded;
 use super::host_name::HostName;
 use super::limits::LimitsFile;
+use super::markers::MarkersFile;
 use super::network::Network;
+use super::protocol::Protocol;
 use super::rules::Written;
 use super::scalar::{Count, Listen, Raw, Scalar, Size, Text, Timeout};
 use super::secret::Source;
 use super::side::{HostPolicy, UpstreamUrl};
 use super::tls::{SideTlsFile, TlsFile};
+use super::traces::TracesFile;
 
 /// parallax.yaml: a service, its replacement, and the operations to move over.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -57,6 +62,15 @@ pub(super) struct File {
     pub(super) sticky: Option<StickyFile>,
     /// Networks whose word about the client's address is believed.
     pub(super) trusted_proxies: Option<Vec<Raw<Network>>>,
+    /// Which headers tell the sides from whom a request came: `off` (default) adds none, `x-forwarded`,
+    /// `rfc7239`, `both`.
+    pub(super) forwarded: Option<Raw<Forwarded>>,
+    /// How parallax recognises requests that it has sent itself.
+    pub(super) markers: Option<MarkersFile>,
+    /// A line of JSON for each request: `off` (default), `stdout`, a file, or a mapping.
+    pub(super) access_log: Option<AccessLogFile>,
+    /// Traces by OpenTelemetry's protocol; none by default.
+    pub(super) traces: Option<TracesFile>,
     /// How long samples are kept; `7d` by default.
     pub(super) retention: Option<Raw<Duration>>,
     /// Hosts under which clients reach the services: `shop.example.org`, with a port where it has one.
@@ -114,6 +128,9 @@ pub(super) struct UpstreamFile {
     /// Who it must be, and as whom we come, when the URL is `https://`.
     #[schemars(with = "Option<SideTlsFile>")]
     pub(super) tls: Option<Spanned<SideTlsFile>>,
+    /// In which version of HTTP it is spoken to: `auto` (default) is HTTP/1.1 without TLS and the side's
+    /// choice with it; `http1`; `http2`, which gRPC needs.
+    pub(super) protocol: Option<Raw<Protocol>>,
     /// What it is told in `Host`: `preserve` (default) what the client said, `upstream` its own, or a name.
     pub(super) host: Option<Raw<HostPolicy>>,
     /// How long it may take for an answer: `none` by default for legacy, `10s` for the candidate,
@@ -272,7 +289,7 @@ impl JsonSchema for Later {
 }
 
 /// A word where a mapping could stand too.
-enum WordOr<T> {
+pub(super) enum WordOr<T> {
     Word(String),
     Mapping(T),
 }

@@ -3,13 +3,17 @@
 //! with file, line, column and remedy, so that nothing has to be guessed and no key is ever a
 //! silent no-op. Secrets are references and are never printed.
 
+mod access_log;
 mod comparing;
 mod error;
 mod file;
+mod forwarded;
 mod host_name;
 mod limits;
+mod markers;
 mod network;
 mod operations;
+mod protocol;
 mod resolve;
 mod rules;
 mod scalar;
@@ -18,6 +22,7 @@ mod settings;
 mod shape;
 mod side;
 mod tls;
+mod traces;
 
 #[cfg(test)]
 mod tests;
@@ -29,12 +34,16 @@ use parallax_core::rule::Rules;
 use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 
+pub use access_log::{AccessLog, LogTarget};
 pub use error::{At, ConfigError, ConfigErrors};
+pub use forwarded::Forwarded;
 pub use limits::Limits;
 pub use network::Network;
+pub use protocol::Protocol;
 pub use secret::Secret;
 pub use settings::{Control, Role, Settings, Sticky, StickyKey, Token};
 pub use side::{HostPolicy, Scheme, Upstream, UpstreamUrl};
+pub use traces::Traces;
 
 /// Largest configuration that is read, in bytes.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;

@@ -8,16 +8,17 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use parallax_core::exchange::Side;
 
-use super::comparing;
 use super::error::{At, Problems};
 use super::file::{ControlFile, File, Later, SideFile, StickyFile, TokenFile, UpstreamFile};
+use super::forwarded::Forwarded;
 use super::limits;
 use super::operations;
+use super::protocol::Protocol;
 use super::scalar::{Count, Listen, Raw, Scalar, Text, Timeout};
 use super::secret::{Source, Vault};
 use super::settings::{Control, Settings, Sticky, StickyKey, Token};
 use super::side::{HostPolicy, Scheme, Upstream, UpstreamUrl};
-use super::tls;
+use super::{access_log, comparing, markers, tls, traces};
 
 /// How long the candidate may take, unless the file says otherwise; it bounds every copy.
 const CANDIDATE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,6 +46,10 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
         limits: limits::resolve(file.limits.as_ref(), problems),
         sticky: sticky(file.sticky.as_ref(), vault, problems),
         trusted_proxies: list(file.trusted_proxies.as_deref(), problems),
+        forwarded: get(file.forwarded.as_ref(), Forwarded::Off, problems),
+        marker_key: markers::resolve(file.markers.as_ref(), vault, problems),
+        access_log: access_log::resolve(file.access_log.as_ref(), problems),
+        traces: traces::resolve(file.traces.as_ref(), problems),
         retention: get(file.retention.as_ref(), Duration::from_secs(7 * 24 * 3600), problems),
         operations: operations::resolve(file, &origins, problems),
         legacy: legacy?,
@@ -205,6 +210,7 @@ fn upstream(
     Some(Upstream {
         url,
         tls,
+        protocol: get(key(full, |full| full.protocol.as_ref()), Protocol::Auto, problems),
         host: get(key(full, |full| full.host.as_ref()), HostPolicy::Preserve, problems),
         timeout: get(key(full, |full| full.timeout.as_ref()), Timeout(timeout), problems).0,
         max_in_flight: get(key(full, |full| full.max_in_flight.as_ref()), Count(256), problems).0,

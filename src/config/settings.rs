@@ -8,11 +8,14 @@ use std::time::Duration;
 use http::HeaderName;
 use parallax_core::operation::Operation;
 
+use super::access_log::AccessLog;
+use super::forwarded::Forwarded;
 use super::limits::Limits;
 use super::network::Network;
 use super::scalar::Scalar;
 use super::secret::Secret;
 use super::side::Upstream;
+use super::traces::Traces;
 use crate::tls::CertificateFiles;
 
 /// The configuration.
@@ -37,6 +40,14 @@ pub struct Settings {
     pub sticky: Sticky,
     /// Networks whose word about the client's address is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Which headers tell the sides from whom a request came.
+    pub forwarded: Forwarded,
+    /// The key that signs markers; none: one is made up.
+    pub marker_key: Option<Secret>,
+    /// The access log; none when it is off.
+    pub access_log: Option<AccessLog>,
+    /// Tracing; none when it is off.
+    pub traces: Option<Traces>,
     /// How long samples are kept.
     pub retention: Duration,
     /// The operations, in the order of the file; at least one, and no two match the same requests.

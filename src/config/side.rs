@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Uri};
 
+use super::protocol::Protocol;
 use super::scalar::Scalar;
 use crate::tls::SideTls;
 
@@ -17,6 +18,8 @@ pub struct Upstream {
     pub url: UpstreamUrl,
     /// Whom we take for it, and as whom we come; present exactly when the URL is `https://`.
     pub tls: Option<SideTls>,
+    /// In which version of HTTP it is spoken to.
+    pub protocol: Protocol,
     /// What it is told in `Host`.
     pub host: HostPolicy,
     /// How long it may take for an answer to a client; none: as long as the client waits.

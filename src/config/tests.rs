@@ -15,6 +15,7 @@ fn read(text: &str) -> Result<Settings, ConfigErrors> {
     let env = |name: &str| match name {
         "CANDIDATE_TOKEN" => Some("Bearer s3cret".to_owned()),
         "TOKEN" => Some("0123456789abcdef".to_owned()),
+        "MARKER_KEY" => Some("a key of the markers".to_owned()),
         "SPACED" => Some("a b".to_owned()),
         "CONTROL" => Some("a\u{1}b".to_owned()),
         _ => None,
@@ -64,6 +65,8 @@ fn the_smallest_file_has_the_contracts_defaults() {
     assert_eq!(settings.limits, limits);
     assert_eq!(settings.sticky, Sticky { key: StickyKey::ClientIp, salt: "parallax".into() });
     assert_eq!(settings.retention, Duration::from_secs(604_800));
+    assert_eq!(settings.forwarded, Forwarded::Off);
+    assert_eq!((settings.marker_key, settings.access_log, settings.traces), (None, None, None));
     let operation = &settings.operations[0];
     assert_eq!(operation.matcher.to_string(), "GET /returns/{return_id}");
     assert_eq!(operation.initial_stage, InitialStage::Shadow);
@@ -85,6 +88,14 @@ fn the_contracts_example_is_understood() {
     let (name, value) = &settings.candidate.headers[0];
     assert_eq!((name.as_str(), value.to_str().ok()), ("authorization", Some("Bearer s3cret")));
     assert!(value.is_sensitive());
+    assert_eq!(settings.marker_key, Some("a key of the markers".into()));
+    let log = AccessLog { to: LogTarget::File("./access.log".into()), client: true, path: false };
+    assert_eq!(settings.access_log, Some(log));
+    let traces = settings.traces.expect("traces");
+    assert_eq!(
+        (traces.otlp.port, traces.sample.to_string(), traces.service.as_str()),
+        (4318, "1%".into(), "parallax")
+    );
     let operation = &settings.operations[0];
     assert_eq!(operation.target.consistency.to_string(), "99.5%");
     assert_eq!(operation.target.max_failed.to_string(), "1%");

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, header, request};
-use hyper::body::Incoming;
 use parallax_core::exchange::Side;
 use parallax_core::operation::Idempotent;
 
@@ -15,7 +14,7 @@ use super::client::Client;
 use super::sent::Sent;
 use super::service::{Met, Service};
 use super::{head, interim, upgrade};
-use crate::upstream::{Again, Fault, RequestBody, SendError};
+use crate::upstream::{Again, Fault, RequestBody, ResponseBody, SendError};
 
 /// What it takes to ask for a request of an operation.
 pub(super) struct Asking<'r> {
@@ -30,7 +29,7 @@ pub(super) struct Asking<'r> {
 pub(super) struct Asked {
     pub(super) side: Side,
     pub(super) began: Instant,
-    pub(super) response: Response<Incoming>,
+    pub(super) response: Response<ResponseBody>,
 }
 
 impl Service {
@@ -83,7 +82,7 @@ impl Service {
         client: &Arc<Client>,
         sent: &Sent,
         again: Again,
-    ) -> Result<Response<Incoming>, SendError> {
+    ) -> Result<Response<ResponseBody>, SendError> {
         let may_switch = request.headers().contains_key(header::UPGRADE);
         if sent.hears_interim {
             interim::listen(&mut request, client, sent.gate.clone());
@@ -102,7 +101,7 @@ impl Service {
         request: Request<RequestBody>,
         sent: &Sent,
         again: Again,
-    ) -> Result<Response<Incoming>, SendError> {
+    ) -> Result<Response<ResponseBody>, SendError> {
         let access = self.sides.of(side);
         let mut send = pin!(access.pool.send(request, again));
         let Some(limit) = access.upstream.timeout else { return send.await };

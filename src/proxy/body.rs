@@ -8,11 +8,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::client::UnderWay;
 use super::pending::PendingCheck;
 use super::upload::Gate;
+use super::watched::WatchedAnswer;
+use crate::upstream::ResponseBody;
 
 /// The body of an answer on its way to the client.
 pub(super) struct AnswerBody {
@@ -25,9 +26,11 @@ pub(super) struct AnswerBody {
 
 enum Content {
     /// Passed through.
-    Passed(Incoming),
+    Passed(ResponseBody),
     /// Passed through and kept for a check.
     Kept(Box<KeptAnswer>),
+    /// Passed through, and told of at its end.
+    Watched(Box<WatchedAnswer>),
     /// The proxy's own.
     Own(Option<Bytes>),
 }
@@ -35,14 +38,14 @@ enum Content {
 /// An answer's body that is kept while it passes. When it is dropped, the exchange is over: hyper
 /// does not poll for the end of a body whose length it knows, so that the end is found here.
 struct KeptAnswer {
-    inner: Incoming,
+    inner: ResponseBody,
     pending: Option<PendingCheck>,
     ended: bool,
     broken: bool,
 }
 
 impl KeptAnswer {
-    fn new(inner: Incoming, pending: PendingCheck) -> Self {
+    fn new(inner: ResponseBody, pending: PendingCheck) -> Self {
         Self { inner, pending: Some(pending), ended: false, broken: false }
     }
 }
@@ -66,13 +69,18 @@ impl AnswerBody {
     }
 
     /// The side's, passed through.
-    pub(crate) fn passed(inner: Incoming) -> Self {
+    pub(crate) fn passed(inner: ResponseBody) -> Self {
         Self::of(Content::Passed(inner))
     }
 
     /// The side's, kept for a check while it passes.
-    pub(crate) fn kept(inner: Incoming, pending: PendingCheck) -> Self {
+    pub(crate) fn kept(inner: ResponseBody, pending: PendingCheck) -> Self {
         Self::of(Content::Kept(Box::new(KeptAnswer::new(inner, pending))))
+    }
+
+    /// The same, watched to its end.
+    pub(super) fn watched(watched: WatchedAnswer) -> Self {
+        Self::of(Content::Watched(Box::new(watched)))
     }
 
     /// The proxy's own text.
@@ -112,6 +120,7 @@ impl Body for AnswerBody {
         match &mut self.content {
             Content::Passed(inner) => Pin::new(inner).poll_frame(context),
             Content::Kept(kept) => kept.poll(context),
+            Content::Watched(watched) => watched.poll(context),
             Content::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
         }
     }
@@ -120,6 +129,7 @@ impl Body for AnswerBody {
         match &self.content {
             Content::Passed(inner) => inner.is_end_stream(),
             Content::Kept(kept) => kept.inner.is_end_stream(),
+            Content::Watched(watched) => watched.is_end_stream(),
             Content::Own(text) => text.is_none(),
         }
     }
@@ -128,6 +138,7 @@ impl Body for AnswerBody {
         match &self.content {
             Content::Passed(inner) => inner.size_hint(),
             Content::Kept(kept) => kept.inner.size_hint(),
+            Content::Watched(watched) => watched.size_hint(),
             Content::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
         }
     }

@@ -19,19 +19,21 @@ pub(crate) struct RequestCapture {
     limit: usize,
     reservation: Reservation,
     sent: Option<Instant>,
+    length: u64,
 }
 
 impl RequestCapture {
     pub(crate) fn new(limit: usize, reservation: Reservation) -> Self {
-        Self { kept: Ok(Chunks::default()), limit, reservation, sent: None }
+        Self { kept: Ok(Chunks::default()), limit, reservation, sent: None, length: 0 }
     }
 
     /// Keeps nothing and only notes when the body was sent.
     pub(crate) fn of_nothing(reason: Skip, reservation: Reservation) -> Self {
-        Self { kept: Err(reason), limit: 0, reservation, sent: None }
+        Self { kept: Err(reason), limit: 0, reservation, sent: None, length: 0 }
     }
 
     pub(crate) fn push(&mut self, piece: &Bytes) {
+        self.length += piece.len() as u64;
         let Ok(chunks) = &mut self.kept else { return };
         if chunks.length() + piece.len() > self.limit {
             self.give_up(Skip::BodyTooLarge);
@@ -45,6 +47,11 @@ impl RequestCapture {
     fn give_up(&mut self, reason: Skip) {
         self.kept = Err(reason);
         self.reservation.release();
+    }
+
+    /// Bytes that have passed, kept or not.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
     }
 
     /// The body was sent to its end.

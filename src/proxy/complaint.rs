@@ -52,6 +52,21 @@ impl Complaints {
     }
 }
 
+/// A complaint of a single kind, at most once in [`EVERY`].
+#[derive(Default)]
+pub(crate) struct Rarely(Mutex<Option<Instant>>);
+
+impl Rarely {
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| now.duration_since(last) >= EVERY);
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

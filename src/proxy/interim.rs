@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, StatusCode, Version};
 
 use super::client::{Client, Protocol};
 use super::upload::Gate;
-use crate::upstream::strip_hop_by_hop;
+use crate::upstream::{Interim, strip_hop_by_hop};
 
 /// Whether a request's client can be told something before the answer.
 pub(crate) fn is_possible<B>(client: &Client, request: &Request<B>) -> bool {
@@ -17,11 +17,11 @@ pub(crate) fn is_possible<B>(client: &Client, request: &Request<B>) -> bool {
 /// Listens for what the side says before its answer.
 pub(crate) fn listen<B>(request: &mut Request<B>, client: &Arc<Client>, gate: Option<Arc<Gate>>) {
     let client = Arc::clone(client);
-    hyper::ext::on_informational(request, move |interim| match (interim.status(), &gate) {
+    request.extensions_mut().insert(Interim::new(move |status, headers| match (status, &gate) {
         (StatusCode::CONTINUE, Some(gate)) => gate.send(),
         (StatusCode::CONTINUE, None) => {}
-        (status, _) => client.push_interim(&head(status, interim.headers())),
-    });
+        (status, _) => client.push_interim(&head(status, headers)),
+    }));
 }
 
 fn head(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {

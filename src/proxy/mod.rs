@@ -6,16 +6,21 @@
 //! that no connection is stuck behind a busy thread while another is idle.
 
 mod acceptor;
+mod account;
+mod address;
 mod admission;
 mod ask;
 mod body;
 mod capture;
 mod client;
 mod complaint;
+mod fair;
+mod forwarded;
 mod guard;
 mod head;
 mod interim;
 mod limits;
+mod passage;
 mod pending;
 mod problem;
 mod sent;
@@ -25,6 +30,7 @@ mod sticky;
 mod stream;
 mod upgrade;
 mod upload;
+mod watched;
 mod worker;
 
 use std::sync::Arc;
@@ -32,9 +38,11 @@ use std::sync::Arc;
 pub use acceptor::Acceptor;
 pub use complaint::Complaints;
 pub use limits::Limits;
+pub use passage::Edge;
 pub use sticky::Sticky;
 pub use worker::{Worker, WorkerHandle};
 
+use crate::config::{Forwarded, Network};
 use crate::queue::Queue;
 use crate::routing::SharedRouting;
 use crate::telemetry::Telemetry;
@@ -46,6 +54,12 @@ pub struct Shared {
     pub tls: Option<Arc<ServerTls>>,
     /// The operations and their stages.
     pub routing: SharedRouting,
+    /// What is learnt of requests, and what is told of them.
+    pub edge: Edge,
+    /// Which headers tell the sides from whom a request came.
+    pub forwarded: Forwarded,
+    /// The networks whose word about that is believed.
+    pub trusted_proxies: Vec<Network>,
     /// By what clients are recognised.
     pub sticky: Sticky,
     /// Where checks go.

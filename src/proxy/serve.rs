@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::client::{Client, Protocol};
+use super::fair::Fair;
 use super::guard::Guard;
 use super::limits::{GRACE, Limits};
 use super::service::Service;
@@ -108,10 +109,10 @@ impl Connection {
     async fn serve(mut self, guard: Guard<ClientStream>, protocol: Protocol) -> hyper::Result<()> {
         let (client, service) = (Arc::clone(&self.client), self.service);
         let answer = service_fn(move |request| Arc::clone(&service).answer(Arc::clone(&client), request));
-        let io = TokioIo::new(guard);
         match protocol {
             Protocol::Http1 => {
-                let mut serving = pin!(self.servers.http1.serve_connection(io, answer).with_upgrades());
+                let mut serving =
+                    pin!(self.servers.http1.serve_connection(TokioIo::new(guard), answer).with_upgrades());
                 tokio::select! {
                     ended = serving.as_mut() => return ended,
                     () = may_end(&self.client, &mut self.draining) => serving.as_mut().graceful_shutdown(),
@@ -120,7 +121,8 @@ impl Connection {
             }
             Protocol::Http2 => {
                 let idle = self.servers.limits.patience.idle;
-                let mut serving = pin!(self.servers.http2.serve_connection(io, answer));
+                let mut serving =
+                    pin!(self.servers.http2.serve_connection(TokioIo::new(Fair::new(guard)), answer));
                 tokio::select! {
                     ended = serving.as_mut() => return ended,
                     () = may_go_away(&self.client, &mut self.draining, idle) => serving.as_mut().graceful_shutdown(),

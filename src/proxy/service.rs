@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, request};
@@ -21,6 +21,7 @@ use super::body::{AnswerBody, Never};
 use super::capture::{AnswerCapture, RequestCapture};
 use super::client::{Client, Protocol};
 use super::limits::Limits;
+use super::passage::Passage;
 use super::pending::PendingCheck;
 use super::sent::Sent;
 use super::serve::interim_written;
@@ -29,7 +30,7 @@ use crate::proxy::Shared;
 use crate::queue::{AnswerHead, RequestHead};
 use crate::routing::Entry;
 use crate::telemetry::{AnsweredBy, Meter, Ticket};
-use crate::upstream::{Again, SendError, Sides, strip_hop_by_hop};
+use crate::upstream::{Again, ResponseBody, SendError, Sides, strip_hop_by_hop};
 use parallax_core::wire::Refusal;
 
 /// What serves the requests of one thread.
@@ -57,10 +58,13 @@ impl Service {
         request: Request<Incoming>,
     ) -> Result<Response<AnswerBody>, Never> {
         let under_way = client.begin();
-        let mut response = match self.refusal(&client, &request) {
+        let Shared { edge, forwarded, trusted_proxies, .. } = &*self.shared;
+        let mut passage = edge.receive(client.peer, &request, *forwarded, trusted_proxies);
+        let response = match self.refusal(&client, &request) {
             Some(refusal) => self.refuse(refusal),
-            None => self.answer_admitted(&client, request).await,
+            None => self.answer_admitted(&client, request, &mut passage).await,
         };
+        let mut response = passage.answer(response);
         interim_written(&client).await;
         if self.ending.load(Ordering::Relaxed) && client.protocol() == Protocol::Http1 {
             response.headers_mut().entry(header::CONNECTION).or_insert(HeaderValue::from_static("close"));
@@ -84,16 +88,18 @@ impl Service {
         &self,
         client: &Arc<Client>,
         request: Request<Incoming>,
+        passage: &mut Passage,
     ) -> Response<AnswerBody> {
         let met = {
             let routing = self.shared.routing.load();
             let entry = routing.find(request.method(), request.uri().path());
-            entry.map(|entry| self.meet(entry, &request, client))
+            entry.map(|entry| self.meet(entry, &request, client, passage))
         };
         let may_switch = request.headers().contains_key(header::UPGRADE);
-        let response = match met {
-            Some(met) => self.answer_operation(client, met, request).await,
-            None => self.answer_other(client, request).await,
+        let response = match (met, self.shared.edge.refuse_circle(passage)) {
+            (met, Some(refusal)) => self.goes_round(met.as_ref(), passage, refusal),
+            (Some(met), None) => self.answer_operation(client, met, request, passage).await,
+            (None, None) => self.answer_other(client, request, passage).await,
         };
         if may_switch {
             client.decide(response.status() == StatusCode::SWITCHING_PROTOCOLS);
@@ -122,38 +128,69 @@ impl Service {
 
     /// Decides once, by what stands at this moment: a change of stage in the middle of a request
     /// does not touch it.
-    fn meet(&self, entry: &Entry, request: &Request<Incoming>, client: &Client) -> Met {
+    fn meet(&self, entry: &Entry, request: &Request<Incoming>, client: &Client, passage: &Passage) -> Met {
         let bucket = if entry.stage.needs_bucket() {
             self.shared.sticky.bucket(request.headers(), client.peer)
         } else {
             None
         };
         let plan = entry.stage.plan(bucket);
-        let check = if plan.checked {
-            entry.operation.admits(request.method(), fastrand::u32(..))
-        } else {
+        let check = if !plan.checked {
             Err(Skip::Stage)
+        } else if passage.has_passed() {
+            Err(Skip::Loop)
+        } else {
+            entry.operation.admits(request.method(), fastrand::u32(..))
         };
         Met { operation: Arc::clone(&entry.operation), meter: Arc::clone(&entry.meter), plan, check }
     }
 
+    /// A request that goes round in a circle: nobody is asked once more.
+    fn goes_round(
+        &self,
+        met: Option<&Met>,
+        passage: &mut Passage,
+        refusal: Response<AnswerBody>,
+    ) -> Response<AnswerBody> {
+        match met {
+            Some(met) => {
+                passage.meets(&met.operation);
+                let mut ticket = met.meter.begin(AnsweredBy::Parallax);
+                passage.counted(&mut ticket);
+                ticket.skip(Skip::Loop);
+            }
+            None => self.shared.telemetry.count_other(AnsweredBy::Parallax),
+        }
+        refusal
+    }
+
     /// A request of no operation: legacy answers.
-    async fn answer_other(&self, client: &Arc<Client>, request: Request<Incoming>) -> Response<AnswerBody> {
+    async fn answer_other(
+        &self,
+        client: &Arc<Client>,
+        request: Request<Incoming>,
+        passage: &mut Passage,
+    ) -> Response<AnswerBody> {
         let sent = self.sent(client, None, &request);
         let (mut parts, incoming) = request.into_parts();
         let target = target_of(&parts);
         let switching = upgrade::prepare(&mut parts);
+        self.shared.edge.tell(passage, &mut parts);
         head::address_to(&mut parts, &self.sides.legacy.upstream, &target);
         upgrade::ask_again(&mut parts, switching.as_ref());
         let body = sent.body(incoming, client, self.limits.upload, &parts.headers);
+        passage.sends(sent.capture.as_ref());
         sent.frame(&mut parts.headers, &body);
         let request = Request::from_parts(parts, body);
+        let began = Instant::now();
         match self.ask(Side::Legacy, request, client, &sent, Again::IfHarmless).await {
             Ok(response) => {
+                passage.answered(Side::Legacy, began, sent.latency_since(began));
                 self.shared.telemetry.count_other(AnsweredBy::Legacy);
                 passed(response, switching, sent)
             }
             Err(error) => {
+                passage.unanswered(Side::Legacy, began, error.fault.cause);
                 self.shared.telemetry.count_other(AnsweredBy::Parallax);
                 self.explain(OperationId::OTHER, Side::Legacy, client, &error)
             }
@@ -165,11 +202,14 @@ impl Service {
         client: &Arc<Client>,
         met: Met,
         request: Request<Incoming>,
+        passage: &mut Passage,
     ) -> Response<AnswerBody> {
+        passage.meets(&met.operation);
         let sent = self.sent(client, met.check.is_ok().then_some(&met.operation), &request);
         let (mut parts, incoming) = request.into_parts();
         let target = target_of(&parts);
         let switching = upgrade::prepare(&mut parts);
+        self.shared.edge.tell(passage, &mut parts);
         let check = met.check.and(if switching.is_some() { Err(Skip::Upgrade) } else { Ok(()) });
         let unanswered = Unanswered { meter: &met.meter, side: met.plan.answering, armed: true };
 
@@ -180,6 +220,8 @@ impl Service {
             extensions: parts.extensions.clone(),
         });
         let body = sent.body(incoming, client, self.limits.upload, &parts.headers);
+        passage.sends(sent.capture.as_ref());
+        let began = Instant::now();
         let asking =
             Asking { met: &met, target: &target, sent: &sent, client, switching: switching.as_ref() };
         let asked = self.ask_with_fallback(asking, parts, body).await;
@@ -187,10 +229,15 @@ impl Service {
 
         let Asked { side, began, response } = match asked {
             Ok(asked) => asked,
-            Err((side, error)) => return self.no_answer(client, &met, side, &error),
+            Err((side, error)) => {
+                passage.unanswered(side, began, error.fault.cause);
+                return self.no_answer(client, &met, side, &error, passage);
+            }
         };
         let latency = sent.latency_since(began);
-        let ticket = met.meter.begin(AnsweredBy::from(side));
+        passage.answered(side, began, latency);
+        let mut ticket = met.meter.begin(AnsweredBy::from(side));
+        passage.counted(&mut ticket);
         ticket.observe(side, latency);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             ticket.skip(Skip::Upgrade);
@@ -206,9 +253,18 @@ impl Service {
         }
     }
 
-    fn no_answer(&self, client: &Client, met: &Met, side: Side, error: &SendError) -> Response<AnswerBody> {
+    fn no_answer(
+        &self,
+        client: &Client,
+        met: &Met,
+        side: Side,
+        error: &SendError,
+        passage: &mut Passage,
+    ) -> Response<AnswerBody> {
         let reason = if error.client_broke_off { Skip::ClientAborted } else { Skip::NoAnswer };
-        met.meter.begin(AnsweredBy::Parallax).skip(reason);
+        let mut ticket = met.meter.begin(AnsweredBy::Parallax);
+        passage.counted(&mut ticket);
+        ticket.skip(reason);
         self.explain(met.operation.id.as_str(), side, client, error)
     }
 
@@ -236,7 +292,7 @@ impl Service {
         request: RequestHead,
         sent: Sent,
         answering: Side,
-        response: Response<Incoming>,
+        response: Response<ResponseBody>,
         latency: Duration,
     ) -> Response<AnswerBody> {
         let (mut parts, body) = response.into_parts();
@@ -294,7 +350,7 @@ fn size_of(headers: &HeaderMap) -> usize {
 }
 
 fn passed(
-    mut response: Response<Incoming>,
+    mut response: Response<ResponseBody>,
     switching: Option<upgrade::Switching>,
     sent: Sent,
 ) -> Response<AnswerBody> {

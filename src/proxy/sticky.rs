@@ -1,11 +1,12 @@
 //! By what a client is recognised, so that it stays on one side: a cookie, a header, or its
 //! address.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use http::{HeaderMap, header};
 use parallax_core::stage::Bucket;
 
+use super::address::Trusted;
 use crate::config::{self, Network, StickyKey};
 
 /// Puts clients into buckets.
@@ -16,7 +17,7 @@ pub struct Sticky {
 }
 
 impl Sticky {
-    /// By the configured key; `trusted` are the networks whose `X-Forwarded-For` is believed.
+    /// By the configured key; `trusted` are those whose `X-Forwarded-For` is believed.
     #[must_use]
     pub fn new(configured: config::Sticky, trusted: Vec<Network>) -> Self {
         Self { configured, trusted }
@@ -33,32 +34,10 @@ impl Sticky {
                 .filter(|value| !value.is_empty())
                 .map(|value| Bucket::of(salt, value.as_bytes())),
             StickyKey::ClientIp => {
-                let client = self.client_address(headers, peer.ip()).to_canonical();
+                let client = Trusted(&self.trusted).client_address(headers, peer.ip());
                 Some(Bucket::of(salt, client.to_string().as_bytes()))
             }
         }
-    }
-
-    /// The address of the client: the last one in `X-Forwarded-For` that no trusted proxy has,
-    /// read from the right, because everything left of it is the client's own claim.
-    fn client_address(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
-        if !self.is_trusted(peer) {
-            return peer;
-        }
-        let mut nearest = peer;
-        let lines = headers.get_all("x-forwarded-for").iter().rev().filter_map(|line| line.to_str().ok());
-        for hop in lines.flat_map(|line| line.rsplit(',')) {
-            let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
-            nearest = address;
-            if !self.is_trusted(address) {
-                break;
-            }
-        }
-        nearest
-    }
-
-    fn is_trusted(&self, address: IpAddr) -> bool {
-        self.trusted.iter().any(|network| network.contains(address))
     }
 }
 
@@ -105,11 +84,9 @@ mod tests {
     #[test]
     fn by_address_behind_trusted_proxies() {
         let near = sticky(StickyKey::ClientIp, &["10.0.0.0/8"]);
-        let bucket = |value: &str| near.bucket(&with("x-forwarded-for", value), PEER.parse().unwrap());
-        assert_eq!(bucket("1.1.1.1, 9.9.9.9, 10.0.0.3"), bucket_of("9.9.9.9"));
-        assert_eq!(bucket("nonsense, 10.0.0.3"), bucket_of("10.0.0.3"));
+        let forwarded = with("x-forwarded-for", "1.1.1.1, 9.9.9.9, 10.0.0.3");
+        assert_eq!(near.bucket(&forwarded, PEER.parse().unwrap()), bucket_of("9.9.9.9"));
         let far = sticky(StickyKey::ClientIp, &[]);
-        let spoofed = far.bucket(&with("x-forwarded-for", "9.9.9.9"), PEER.parse().unwrap());
-        assert_eq!(spoofed, bucket_of("10.0.0.7"));
+        assert_eq!(far.bucket(&forwarded, PEER.parse().unwrap()), bucket_of("10.0.0.7"));
     }
 }

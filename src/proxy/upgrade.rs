@@ -2,14 +2,13 @@
 //! switch is passed on, and once the side agrees, bytes are passed both ways until one end closes.
 
 use http::{HeaderValue, Response, header, request};
-use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 
 use super::body::AnswerBody;
 use super::head;
 use crate::tasks;
-use crate::upstream::strip_hop_by_hop;
+use crate::upstream::{ResponseBody, WantsTrailers, strip_hop_by_hop};
 
 /// A client's wish to switch.
 pub(crate) struct Switching {
@@ -23,6 +22,7 @@ pub(crate) fn prepare(parts: &mut request::Parts) -> Option<Switching> {
     let protocol = head::upgrade_of(&parts.headers);
     let switching =
         protocol.map(|protocol| Switching { protocol, client: parts.extensions.remove::<OnUpgrade>() });
+    WantsTrailers::note(parts);
     strip_hop_by_hop(&mut parts.headers);
     head::strip_ours(&mut parts.headers);
     head::settle_host_and_cookies(parts);
@@ -38,7 +38,7 @@ pub(crate) fn ask_again(parts: &mut request::Parts, switching: Option<&Switching
 }
 
 /// The side has agreed: the answer tells the client, and both connections are joined.
-pub(crate) fn join(mut response: Response<Incoming>, switching: Switching) -> Response<AnswerBody> {
+pub(crate) fn join(mut response: Response<ResponseBody>, switching: Switching) -> Response<AnswerBody> {
     if let Some(client) = switching.client {
         let side = hyper::upgrade::on(&mut response);
         tasks::spawn(async move {

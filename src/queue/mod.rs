@@ -7,6 +7,7 @@ mod waiting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use parallax_core::verdict::Skip;
 use prometheus::IntGauge;
@@ -28,6 +29,8 @@ pub struct Job {
     pub reservation: Reservation,
     /// Its place among the waiting; given back when it starts.
     pub place: Place,
+    /// Since when it waits.
+    pub since: Instant,
 }
 
 /// The entrance: cloned to every thread that makes checks.
@@ -90,7 +93,7 @@ impl Queue {
             return ticket.skip(Skip::QueueFull);
         };
         let runner = self.next.fetch_add(1, Ordering::Relaxed) % self.runners.len();
-        let job = Box::new(Job { waiting, ticket, reservation, place });
+        let job = Box::new(Job { waiting, ticket, reservation, place, since: Instant::now() });
         if let Err(refused) = self.runners[runner].try_send(job) {
             let (mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) = refused;
             job.ticket.skip(Skip::QueueFull);

@@ -3,18 +3,15 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http::{Extensions, HeaderMap, Request, Response, header};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use parallax_core::check::Check;
 use parallax_core::exchange::{Answer, Body, Digest, Exchange};
 use parallax_core::format::DigestStream;
 
+use super::Carried;
 use crate::queue::{Chunks, Reservation};
-use crate::upstream::{Access, Again, Fault, RequestBody, strip_hop_by_hop};
-
-/// Marks the copy, and only the copy, so that a side can tell it apart.
-const SHADOW: HeaderName = HeaderName::from_static("parallax-shadow");
+use crate::upstream::{Access, Again, Fault, Interim, RequestBody, ResponseBody, Upstream, strip_hop_by_hop};
 
 /// How long a side may take for a copy when it has no timeout of its own: nobody waits for it,
 /// but nothing may wait for ever.
@@ -28,27 +25,39 @@ pub(super) enum Missed {
     NoRoom,
 }
 
+/// How long a side may take for a copy.
+pub(super) fn patience(upstream: &Upstream) -> Duration {
+    upstream.timeout.unwrap_or(PATIENCE)
+}
+
 /// Asks a side the check's request, once.
 pub(super) async fn ask(
     access: &Access,
+    carried: &Carried,
     check: &Check,
-    extensions: Extensions,
+    mut extensions: Extensions,
     reservation: &mut Reservation,
 ) -> Result<Exchange, Missed> {
-    let limit = access.upstream.timeout.unwrap_or(PATIENCE);
-    tokio::time::timeout(limit, exchange(access, check, extensions, reservation))
+    let limit = patience(&access.upstream);
+    let trace = carried.trace(&mut extensions);
+    let mut request = copy_of(access, check, extensions);
+    carried.write(request.headers_mut(), trace.as_ref());
+    let asked = tokio::time::timeout(limit, exchange(access, check, request, reservation))
         .await
-        .unwrap_or_else(|_| Err(Missed::Fault(Fault::timeout(limit))))
+        .unwrap_or_else(|_| Err(Missed::Fault(Fault::timeout(limit))));
+    if let Some(trace) = trace {
+        trace.end(access.upstream.side, check, &asked);
+    }
+    asked
 }
 
 async fn exchange(
     access: &Access,
     check: &Check,
-    extensions: Extensions,
+    request: Request<RequestBody>,
     reservation: &mut Reservation,
 ) -> Result<Exchange, Missed> {
     let side = access.upstream.side;
-    let request = copy_of(access, check, extensions);
     let began = Instant::now();
     let response =
         access.pool.send(request, Again::Never).await.map_err(|error| Missed::Fault(error.fault))?;
@@ -65,13 +74,14 @@ fn copy_of(access: &Access, check: &Check, extensions: Extensions) -> Request<Re
     *request.uri_mut() = upstream.uri(&target);
     *request.headers_mut() = check.request.headers.clone();
     *request.extensions_mut() = extensions;
+    // The client whose interim answers these would be has its answer already.
+    request.extensions_mut().remove::<Interim>();
     upstream.address(request.headers_mut());
-    request.headers_mut().insert(SHADOW, HeaderValue::from_static("1"));
     request
 }
 
 async fn read(
-    response: Response<Incoming>,
+    response: Response<ResponseBody>,
     check: &Check,
     reservation: &mut Reservation,
 ) -> Result<Answer, Missed> {

@@ -3,9 +3,13 @@
 //! that hangs costs checks, never a client's time.
 //!
 //! A side is asked at most once for a check: no retry, no redirect followed, a bounded number at
-//! a time and a bounded time each.
+//! a time and a bounded time each. The number gives way when the side slows down, and when the side
+//! is not there at all, nothing is sent; see [`parallax_core::pressure`].
 
+mod carried;
 mod copy;
+mod gate;
+mod lag;
 mod lane;
 mod result;
 
@@ -25,7 +29,10 @@ use tokio::time::Instant;
 use crate::queue::Job;
 use crate::recorder::Recorder;
 use crate::upstream::{PoolLimits, Sides, Upstream};
-use lane::Lane;
+pub use carried::Carried;
+pub use gate::{Gates, Seat};
+use lag::Lag;
+use lane::{Lane, Start};
 
 /// Checks that are taken at once, and how long to wait then before more are taken. Nobody waits for
 /// a check, but every time that a runner is woken for a single one, it takes a core from a thread
@@ -44,26 +51,33 @@ pub struct Runner {
 /// What all checks of a runner share.
 pub(crate) struct Shared {
     pub(crate) sides: Sides,
+    pub(crate) carried: Carried,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) isolation: Arc<dyn Isolation>,
+    lag: Lag,
 }
 
 impl Runner {
-    /// A runner for the checks that come out of `jobs`, with at most `max_in_flight` requests to
-    /// each side at a time. Foreign formats are decoded by `isolation`.
+    /// A runner for the checks that come out of `jobs`, with as many requests to each side at a time
+    /// as its seat at the gates has. Foreign formats are decoded by `isolation`.
     #[must_use]
+    #[expect(clippy::too_many_arguments, reason = "these are the parts of a runner, named once each")]
     pub fn new(
         jobs: mpsc::Receiver<Box<Job>>,
         legacy: &Arc<Upstream>,
         candidate: &Arc<Upstream>,
         limits: PoolLimits,
-        max_in_flight: usize,
+        seat: &Seat,
+        carried: Carried,
         recorder: Arc<Recorder>,
         isolation: Arc<dyn Isolation>,
     ) -> Self {
         let sides = Sides::new(legacy, candidate, limits);
-        let shared = Arc::new(Shared { sides, recorder, isolation });
-        Self { jobs, shared, legacy: Lane::new(max_in_flight), candidate: Lane::new(max_in_flight) }
+        let shared = Arc::new(Shared { sides, carried, recorder, isolation, lag: Lag::default() });
+        let lane = |upstream: &Upstream| {
+            Lane::new(seat.gates.of(upstream.side), seat.number, copy::patience(upstream))
+        };
+        Self { jobs, shared, legacy: lane(legacy), candidate: lane(candidate) }
     }
 
     /// Runs checks until nobody can make any more, then for at most `may_take` until the last is
@@ -85,7 +99,10 @@ impl Runner {
                     rest.as_mut().reset(Instant::now() + REST);
                     is_resting = true;
                 }
-                () = rest.as_mut(), if is_resting => is_resting = false,
+                () = rest.as_mut(), if is_resting => {
+                    self.shared.lag.note(rest.deadline().elapsed());
+                    is_resting = false;
+                }
                 Some(ended) = running.join_next() => self.follow(&ended, &mut running),
             }
         }
@@ -99,16 +116,17 @@ impl Runner {
 
     fn admit(&mut self, job: Box<Job>, running: &mut JoinSet<Side>) {
         let side = job.waiting.asked();
-        if let Some(job) = self.lane(side).admit(job) {
-            self.start(job, side, running);
+        if let Some(start) = self.lane(side).admit(job) {
+            self.start(start, side, running);
         }
     }
 
     /// One has ended, so the next may start.
     fn follow(&mut self, ended: &Result<Side, JoinError>, running: &mut JoinSet<Side>) {
         let Ok(side) = ended else { return };
-        if let Some(job) = self.lane(*side).next_after_one() {
-            self.start(job, *side, running);
+        self.lane(*side).ended();
+        while let Some(start) = self.lane(*side).next() {
+            self.start(start, *side, running);
         }
     }
 
@@ -119,11 +137,14 @@ impl Runner {
         }
     }
 
-    fn start(&self, job: Box<Job>, side: Side, running: &mut JoinSet<Side>) {
+    fn start(&self, Start { job, pass }: Start, side: Side, running: &mut JoinSet<Side>) {
         let shared = Arc::clone(&self.shared);
+        // In a box of its own, because a task is copied several times on its way, and this one is
+        // kilobytes.
+        let check = Box::pin(async move { result::run(&shared, *job, pass, new_id()).await });
         running.spawn(async move {
             // A check that panics has counted itself by dropping its ticket.
-            AssertUnwindSafe(result::run(&shared, *job, new_id())).catch_unwind().await.ok();
+            AssertUnwindSafe(check).catch_unwind().await.ok();
             side
         });
     }

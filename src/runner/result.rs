@@ -14,6 +14,7 @@ use parallax_core::verdict::{Skip, Verdict};
 
 use super::Shared;
 use super::copy::{self, Missed};
+use super::gate::Pass;
 use crate::queue::Job;
 use crate::recorder::Notice;
 
@@ -24,18 +25,23 @@ const LARGE: usize = 256 * 1024;
 const CODED: usize = 16;
 
 /// Runs a check and counts it.
-pub(super) async fn run(shared: &Arc<Shared>, job: Job, id: CheckId) {
-    let Job { waiting, ticket, mut reservation, place } = job;
+pub(super) async fn run(shared: &Arc<Shared>, job: Job, mut pass: Pass, id: CheckId) {
+    let Job { waiting, ticket, mut reservation, place, since: _ } = job;
     drop(place);
     let asked = waiting.asked();
     let (check, extensions) = waiting.into_check(id);
-    let other = match copy::ask(shared.sides.of(asked), &check, extensions, &mut reservation).await {
+    pass.sent(Instant::now());
+    let other = match copy::ask(shared.sides.of(asked), &shared.carried, &check, extensions, &mut reservation)
+        .await
+    {
         Ok(exchange) => {
+            pass.answered(&check.operation.id, shared.lag.of_an_exchange());
             ticket.observe(asked, exchange.latency);
             Ok(exchange.answer)
         }
         Err(Missed::NoRoom) => return ticket.skip(Skip::Overload),
         Err(Missed::Fault(fault)) => {
+            pass.lost();
             tracing::debug!(operation_id = %check.operation.id, side = %asked, cause = %fault.cause, detail = %fault.detail, "no answer to compare");
             Err(fault.cause)
         }

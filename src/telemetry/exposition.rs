@@ -59,6 +59,7 @@ impl Telemetry {
         for snapshot in snapshots {
             self.show(snapshot);
         }
+        self.saturation.show_held();
         let mut page = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut page)?;
         let text = String::from_utf8_lossy(&page).into_owned();

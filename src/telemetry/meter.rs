@@ -2,6 +2,7 @@
 //! every term it belongs to.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use parallax_core::exchange::Side;
@@ -107,7 +108,7 @@ impl Meter {
     pub fn begin(self: &Arc<Self>, by: AnsweredBy) -> Ticket {
         self.in_flight.inc();
         self.requests[by as usize].inc();
-        Ticket { meter: Some(Arc::clone(self)) }
+        Ticket { meter: Some(Arc::clone(self)), fate: None }
     }
 
     /// Records how long a side took from the request fully sent to the head of its answer.
@@ -201,11 +202,42 @@ fn quantile_ms(histogram: &Histogram, quantile: f64) -> Option<f64> {
 #[must_use]
 pub struct Ticket {
     meter: Option<Arc<Meter>>,
+    fate: Option<Arc<Fate>>,
+}
+
+/// Where a ticket says why its request was not checked, for whoever wants to know of this one
+/// request: the access log, a trace.
+#[derive(Debug, Default)]
+pub struct Fate(AtomicU8);
+
+impl Fate {
+    /// Why the request was skipped; none while it may still be checked, and once it was.
+    #[must_use]
+    pub fn skipped(&self) -> Option<Skip> {
+        let place = self.0.load(Ordering::Relaxed);
+        Skip::ALL.get(usize::from(place).checked_sub(1)?).copied()
+    }
+
+    fn skip(&self, reason: Skip) {
+        self.0.store(reason as u8 + 1, Ordering::Relaxed);
+    }
 }
 
 impl Ticket {
+    /// Has the ticket's fate told here too.
+    pub fn tell(&mut self, fate: &Arc<Fate>) {
+        self.fate = Some(Arc::clone(fate));
+    }
+
     /// The request is not checked.
     pub fn skip(mut self, reason: Skip) {
+        self.skipped(reason);
+    }
+
+    fn skipped(&mut self, reason: Skip) {
+        if let Some(fate) = self.fate.take() {
+            fate.skip(reason);
+        }
         self.settle(|meter| meter.skipped[reason as usize].inc());
     }
 
@@ -246,6 +278,8 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.settle(|meter| meter.skipped[Skip::Overload as usize].inc());
+        if self.meter.is_some() {
+            self.skipped(Skip::Overload);
+        }
     }
 }

@@ -8,22 +8,30 @@
 mod clients;
 mod exposition;
 mod meter;
+mod method;
+mod repairs;
+mod saturation;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::rule::RuleSpec;
 use parallax_core::tally::Tally;
+use parallax_core::wire::{Refusal, Repair};
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 pub use clients::ClientMetrics;
 pub use exposition::{Format, Snapshot};
-pub use meter::{AnsweredBy, Latency, Meter, Ticket};
+pub use meter::{AnsweredBy, Fate, Latency, Meter, Ticket};
+pub use method::known_method;
+pub use repairs::CountRepair;
+pub use saturation::CopyGauges;
 
-use parallax_core::wire::Refusal;
+use saturation::Saturation;
 
 /// Upper bounds of the latency histogram, in seconds: fine enough below 10 ms to see a
 /// millisecond, wide enough above to see a timeout.
@@ -38,10 +46,15 @@ pub struct Telemetry {
     vectors: Vectors,
     /// What is counted of clients.
     pub clients: ClientMetrics,
+    saturation: Saturation,
     /// Checks that wait for the other side's answer.
     pub queue_depth: IntGauge,
     /// 1 while the last reload of the configuration was accepted.
     pub config_reload_success: IntGauge,
+    /// Lines of the access log that were not written.
+    pub access_log_dropped: IntCounter,
+    /// Spans that no collector got.
+    pub spans_dropped: IntCounter,
     meters: Mutex<BTreeMap<OperationId, Arc<Meter>>>,
     other: Other,
 }
@@ -61,6 +74,7 @@ struct Vectors {
     in_flight: IntGaugeVec,
     differences: IntCounterVec,
     rule_masked: IntCounterVec,
+    repaired: IntCounterVec,
     upstream: HistogramVec,
     consistency: GaugeVec,
     target: GaugeVec,
@@ -80,12 +94,23 @@ impl Telemetry {
         let clients = ClientMetrics::register(&registry, &Refusal::WORDS)?;
         let queue_depth =
             gauge(&registry, "parallax_queue_depth", "Checks waiting for the other side's answer.")?;
+        let saturation = Saturation::register(&registry)?;
         let config_reload_success = gauge(
             &registry,
             "parallax_config_reload_success",
             "1 while the last reload of the configuration was accepted, else 0.",
         )?;
         config_reload_success.set(1);
+        let access_log_dropped = counter(
+            &registry,
+            "parallax_access_log_dropped_total",
+            "Lines of the access log that were not written: too many at once, or no place to write to.",
+        )?;
+        let spans_dropped = counter(
+            &registry,
+            "parallax_spans_dropped_total",
+            "Spans that no collector got: too many at once, or none that took them.",
+        )?;
         register_build_info(&registry)?;
         let other = |by: AnsweredBy| {
             vectors.requests.get_metric_with_label_values(&[OperationId::OTHER, by.as_str()])
@@ -95,8 +120,11 @@ impl Telemetry {
             registry,
             vectors,
             clients,
+            saturation,
             queue_depth,
             config_reload_success,
+            access_log_dropped,
+            spans_dropped,
             meters: Mutex::default(),
             other,
         })
@@ -123,11 +151,35 @@ impl Telemetry {
         Ok(meter)
     }
 
+    /// Counts what is repaired in the answers of a side.
+    ///
+    /// # Errors
+    /// When the metrics library refuses the label values, which only a change of this file can
+    /// cause.
+    pub fn repairs(&self, side: Side) -> Result<CountRepair, prometheus::Error> {
+        let counter = |repair: &Repair| {
+            self.vectors.repaired.get_metric_with_label_values(&[side.as_str(), repair.as_str()])
+        };
+        let counters: Vec<IntCounter> = Repair::ALL.iter().map(counter).collect::<Result<_, _>>()?;
+        Ok(CountRepair::new(move |repair| counters[repair as usize].inc()))
+    }
+
     /// Every operation's meter.
     #[must_use]
     pub fn meters(&self) -> Vec<(OperationId, Arc<Meter>)> {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         meters.iter().map(|(id, meter)| (id.clone(), Arc::clone(meter))).collect()
+    }
+
+    /// What the copies to a side show.
+    #[must_use]
+    pub fn copies(&self, side: Side) -> CopyGauges {
+        self.saturation.copies(side)
+    }
+
+    /// Shows the queue's bounds, and with each page how many bytes are held of them.
+    pub fn watch_queue(&self, checks: usize, bytes: usize, held: impl Fn() -> usize + Send + Sync + 'static) {
+        self.saturation.watch_queue(checks, bytes, Box::new(held));
     }
 
     /// Counts a request that matches no operation; nobody but legacy is asked for it.
@@ -189,6 +241,12 @@ impl Vectors {
                 "parallax_rule_masked_total",
                 "Places where the sides had something different and a rule made it count for nothing.",
                 &["operation_id", "rule"],
+            )?,
+            repaired: counters(
+                registry,
+                "parallax_answers_repaired_total",
+                "Answers whose head was repaired before it was passed on, by side and kind of repair.",
+                &["side", "repair"],
             )?,
             upstream: histograms(registry)?,
             consistency: ratios(
@@ -256,6 +314,12 @@ fn ratios(
     let family = GaugeVec::new(Opts::new(name, help), labels)?;
     registry.register(Box::new(family.clone()))?;
     Ok(family)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    let counter = IntCounter::new(name, help)?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
 }
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {

@@ -7,9 +7,10 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::health::Health;
 use crate::tasks;
 
 /// How long a resolved name is taken for true.
@@ -23,6 +24,7 @@ pub struct Addresses {
     fixed: Option<SocketAddr>,
     next: AtomicUsize,
     known: Mutex<Option<Known>>,
+    health: Mutex<Health>,
     looking: AtomicBool,
 }
 
@@ -43,11 +45,12 @@ impl Addresses {
             fixed,
             next: AtomicUsize::new(0),
             known: Mutex::new(None),
+            health: Mutex::default(),
             looking: AtomicBool::new(false),
         }
     }
 
-    /// All addresses, the one to try first in front.
+    /// All addresses, the one to try first in front and those that failed of late at the end.
     ///
     /// # Errors
     /// When the name cannot be resolved and never was.
@@ -66,7 +69,24 @@ impl Addresses {
             None => self.look_up().await?,
         };
         let first = self.next.fetch_add(1, Ordering::Relaxed) % addresses.len().max(1);
-        Ok(addresses[first..].iter().chain(&addresses[..first]).copied().collect())
+        let mut addresses: Vec<SocketAddr> =
+            addresses[first..].iter().chain(&addresses[..first]).copied().collect();
+        self.health().order(&mut addresses, Instant::now());
+        Ok(addresses)
+    }
+
+    /// An address did not take a connection: it is tried last for a while.
+    pub fn failed(&self, address: SocketAddr) {
+        self.health().failed(address, Instant::now());
+    }
+
+    /// An address took a connection.
+    pub fn worked(&self, address: SocketAddr) {
+        self.health().worked(address);
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it is an IP address, which never moves.
@@ -121,6 +141,21 @@ mod tests {
             Some(Known { addresses: both.clone().into(), since: Instant::now() });
         assert_eq!(addresses.resolve().await.expect("addresses"), both);
         assert_eq!(addresses.resolve().await.expect("addresses"), [both[1], both[0]]);
+    }
+
+    #[tokio::test]
+    async fn one_that_failed_waits_behind_the_other_and_is_still_tried() {
+        let addresses = Arc::new(Addresses::new("two.test", 80));
+        let both: Vec<SocketAddr> =
+            ["127.0.0.1:80", "127.0.0.2:80"].map(|text| text.parse().expect("an address")).into();
+        *addresses.known.lock().expect("a lock") =
+            Some(Known { addresses: both.clone().into(), since: Instant::now() });
+        addresses.failed(both[0]);
+        for _ in 0..4 {
+            assert_eq!(addresses.resolve().await.expect("addresses"), [both[1], both[0]]);
+        }
+        addresses.worked(both[0]);
+        assert_eq!(addresses.resolve().await.expect("addresses")[0], both[0]);
     }
 
     #[tokio::test]

@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::tape::Reader;
+
 /// Why a body ended before its end.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -17,6 +19,8 @@ pub enum RequestBody {
     Whole(Bytes),
     /// Streamed from the client.
     Streamed(Pin<Box<dyn Body<Data = Bytes, Error = BodyError> + Send>>),
+    /// Streamed, and kept for as long as it may have to be sent again.
+    Taped(Reader),
 }
 
 impl RequestBody {
@@ -49,6 +53,7 @@ impl Body for RequestBody {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Self::Streamed(body) => body.as_mut().poll_frame(context),
+            Self::Taped(reader) => Pin::new(reader).poll_frame(context),
         }
     }
 
@@ -57,6 +62,7 @@ impl Body for RequestBody {
             Self::Empty => true,
             Self::Whole(_) => false,
             Self::Streamed(body) => body.is_end_stream(),
+            Self::Taped(reader) => reader.is_end_stream(),
         }
     }
 
@@ -65,6 +71,7 @@ impl Body for RequestBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Streamed(body) => body.size_hint(),
+            Self::Taped(reader) => reader.size_hint(),
         }
     }
 }

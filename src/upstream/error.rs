@@ -7,6 +7,7 @@ use std::io;
 use parallax_core::verdict::Cause;
 
 use super::RequestBody;
+use parallax_core::wire::Ambiguous;
 
 /// What went wrong, without the request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +46,18 @@ impl SendError {
 }
 
 impl Fault {
+    /// A fault of this kind.
+    #[must_use]
+    pub fn new(cause: Cause, detail: String) -> Self {
+        Self { cause, detail }
+    }
+
+    /// This program ends.
+    #[must_use]
+    pub(super) fn stopping() -> Self {
+        Self::new(Cause::Reset, "this program is about to end".to_owned())
+    }
+
     /// A connection that could not be made.
     #[must_use]
     pub fn connecting(error: &io::Error) -> Self {
@@ -62,8 +75,12 @@ impl Fault {
     pub fn exchanging(error: &hyper::Error) -> Self {
         let cause = if error.is_parse() {
             Cause::Protocol
-        } else if error.is_timeout() || io_kind(error) == Some(io::ErrorKind::TimedOut) {
+        } else if error.is_timeout() {
             Cause::Timeout
+        } else if let Some(error) = find::<h2::Error>(error) {
+            of_http2(error)
+        } else if let Some(error) = find::<io::Error>(error) {
+            of_io(error)
         } else {
             Cause::Reset
         };
@@ -84,11 +101,57 @@ impl Fault {
     }
 }
 
-fn io_kind(error: &hyper::Error) -> Option<io::ErrorKind> {
+/// What went wrong below HTTP.
+fn of_io(error: &io::Error) -> Cause {
+    if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Ambiguous>) {
+        return Cause::Protocol;
+    }
+    match error.kind() {
+        io::ErrorKind::TimedOut => Cause::Timeout,
+        // TLS that failed after the handshake: a side may refuse our certificate only then. The
+        // error itself may be lost on its way through HTTP/2; nobody else uses its kind.
+        io::ErrorKind::InvalidData => Cause::Tls,
+        _ => Cause::Reset,
+    }
+}
+
+fn of_http2(error: &h2::Error) -> Cause {
+    match error.get_io() {
+        Some(error) => of_io(error),
+        // The library has found that what the side sent is no HTTP/2.
+        None if error.is_library() => Cause::Protocol,
+        None if error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED) => Cause::Protocol,
+        None => Cause::Reset,
+    }
+}
+
+/// Whether an HTTP/2 side has said that it never looked at the request (RFC 9113 section 8.7), or
+/// it never got as far as the side: then the library lets go of it without a word of the side's.
+pub(super) fn was_never_looked_at(error: &hyper::Error) -> bool {
+    match find::<h2::Error>(error) {
+        // Only requests beyond the last one that the side will answer get this error.
+        Some(error) if error.is_go_away() => error.is_remote(),
+        Some(error) => error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM),
+        None => error.is_user(),
+    }
+}
+
+/// Whether the side goes away.
+pub(super) fn is_going_away(error: &hyper::Error) -> bool {
+    find::<h2::Error>(error).is_some_and(h2::Error::is_go_away)
+}
+
+/// Whether the connection broke off, without a word about the request.
+pub(super) fn broke_off(error: &hyper::Error) -> bool {
+    let is_io = find::<h2::Error>(error).is_some_and(h2::Error::is_io);
+    is_io || error.is_closed() || error.is_canceled() || error.is_incomplete_message()
+}
+
+fn find<E: std::error::Error + 'static>(error: &hyper::Error) -> Option<&E> {
     let mut source = error.source();
     while let Some(inner) = source {
-        if let Some(io) = inner.downcast_ref::<io::Error>() {
-            return Some(io.kind());
+        if let Some(found) = inner.downcast_ref::<E>() {
+            return Some(found);
         }
         source = inner.source();
     }

@@ -1,23 +1,21 @@
-//! Connections to a side, kept and reused: the one that was used last goes out first, so that the
-//! others may grow old and be closed.
+//! Connections to a side, kept and reused, in whichever version of HTTP the side is spoken to.
 //!
-//! A request is sent once. It goes to another connection only when not a byte of it was written,
-//! which hyper tells by handing it back, or when a *kept* connection turns out to have been closed
-//! by the side before it answered anything, and the request is idempotent and has no body
-//! (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1).
+//! A request is sent once; when it may go to a second connection is told in `again`.
 
-use std::collections::VecDeque;
-use std::io;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Method, Request, Response, Uri, Version};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use http::{HeaderValue, Request, Response, header};
+use hyper::client::conn::http2::SendRequest;
+use parallax_core::verdict::Cause;
 
-use super::{Addresses, Fault, RequestBody, SendError};
+use super::again::{Again, Spare};
+use super::connect::{Connected, Connector, Offer};
+use super::error::{broke_off, is_going_away, was_never_looked_at};
+use super::{Addresses, Fault, Interim, RequestBody, ResponseBody, SendError, Upstream, http1, http2};
 use crate::tasks;
 
 /// Bounds of a pool.
@@ -34,212 +32,292 @@ pub struct PoolLimits {
     pub connect: Duration,
 }
 
+/// How often a request goes out that an HTTP/2 side says it never looked at.
+const MOST_TRIES: u32 = 3;
+/// How many connections a request meets that are over, at most. More than a pool usually has.
+const MOST_ROUNDS: u32 = 256;
+
 /// Connections to one side, for one thread.
 pub struct Pool {
-    addresses: Arc<Addresses>,
-    limits: PoolLimits,
-    idle: Mutex<VecDeque<Idle>>,
+    connector: Connector,
+    http1: Arc<http1::Connections>,
+    http2: http2::Connections,
+    /// Host and port as in the URL, for a request whose `Host` is none.
+    authority: HeaderValue,
+    /// What the side chose when it was last left to it.
+    chosen: AtomicU8,
+    /// The connection that is being made for all who wait for one that carries many requests.
+    connecting: Mutex<Option<Connecting>>,
 }
 
-struct Idle {
-    sender: SendRequest<RequestBody>,
-    since: Instant,
-    opened: Instant,
+type Connecting = Shared<BoxFuture<'static, Result<(), Fault>>>;
+
+const CHOSE_NOTHING_YET: u8 = 0;
+const CHOSE_HTTP1: u8 = 1;
+const CHOSE_HTTP2: u8 = 2;
+
+/// A connection that may carry a request.
+enum Carrier {
+    Kept(http1::Connection, Instant),
+    Fresh(http1::Connection),
+    Stream(SendRequest<RequestBody>, http2::Stream),
 }
 
-/// Whether a request may go to a second connection after a kept one was found closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Again {
-    /// Not once it may have been seen: the copy for comparison.
-    Never,
-    /// When it is idempotent and has no body: the client's own request.
-    IfHarmless,
+/// Why a request was not answered, and whether it may go out again.
+enum Missed {
+    /// Not a byte of it was looked at, and the connection is of no use any more, as is to be
+    /// expected now and then of one that was kept.
+    Unsent(Fault, Box<Request<RequestBody>>),
+    /// Not a byte of it was looked at, which could go on for ever.
+    Refused(Fault, Box<Request<RequestBody>>),
+    /// It may have been, and is harmless.
+    Harmless(Fault, Box<Request<RequestBody>>),
+    /// It must not go out again.
+    Over(SendError),
 }
 
 impl Pool {
-    /// An empty pool.
+    /// An empty pool of connections to a side.
     #[must_use]
-    pub fn new(addresses: Arc<Addresses>, limits: PoolLimits) -> Arc<Self> {
-        Arc::new(Self { addresses, limits, idle: Mutex::default() })
+    pub fn new(upstream: &Upstream, limits: PoolLimits) -> Arc<Self> {
+        let connector = Connector::new(upstream, limits.connect);
+        Self::over_connector(connector, upstream.authority.clone(), !upstream.addresses.is_fixed(), limits)
+    }
+
+    /// An empty pool of connections to a service that is no side, in HTTP/1.1 and in the clear.
+    #[must_use]
+    pub fn in_the_clear(addresses: Arc<Addresses>, authority: HeaderValue, limits: PoolLimits) -> Arc<Self> {
+        let may_move = !addresses.is_fixed();
+        Self::over_connector(Connector::in_the_clear(addresses, limits.connect), authority, may_move, limits)
+    }
+
+    fn over_connector(
+        connector: Connector,
+        authority: HeaderValue,
+        may_move: bool,
+        limits: PoolLimits,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            connector,
+            http1: Arc::new(http1::Connections::new(limits, may_move)),
+            http2: http2::Connections::new(limits, may_move),
+            authority,
+            chosen: AtomicU8::new(CHOSE_NOTHING_YET),
+            connecting: Mutex::default(),
+        })
     }
 
     /// Sends a request and waits for the head of the answer. The connection returns to the pool
     /// by itself when the answer was read to its end.
     ///
     /// # Errors
-    /// With what went wrong, and the request when not a byte of it was sent.
+    /// With what went wrong, and the request when the side never looked at it.
     pub async fn send(
         self: &Arc<Self>,
         mut request: Request<RequestBody>,
         again: Again,
-    ) -> Result<Response<Incoming>, SendError> {
-        // Once a byte may have been seen, the request is never handed back as unsent.
-        let mut maybe_seen = false;
-        while let Some(Idle { mut sender, since, opened }) = self.take_idle() {
-            let spare = again.spare(&request, since);
-            match sender.try_send_request(request).await {
-                Ok(response) => {
-                    self.keep_when_ready(sender, opened, &response);
-                    return Ok(response);
-                }
-                Err(mut error) => match (error.take_message(), spare) {
-                    (Some(unsent), _) => request = unsent,
-                    (None, Some(spare)) if was_closed(error.error()) => {
-                        maybe_seen = true;
-                        request = spare.restore();
-                    }
-                    (None, _) => return Err(SendError::sent(error.error())),
-                },
-            }
-        }
-        let sent = self.send_fresh(request).await;
-        sent.map_err(|error| if maybe_seen { SendError { unsent: None, ..error } } else { error })
-    }
-
-    async fn send_fresh(
-        self: &Arc<Self>,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, SendError> {
-        let mut sender = match self.connect().await {
-            Ok(sender) => sender,
-            Err(fault) => return Err(SendError::unsent(fault, request)),
+    ) -> Result<Response<ResponseBody>, SendError> {
+        Interim::arm(&mut request);
+        let offer = self.connector.offer(request.headers().contains_key(header::UPGRADE));
+        // Once it may have been looked at, the request is never handed back as unsent.
+        let (mut maybe_seen, mut tries_left) = (false, MOST_TRIES);
+        let give_up = |fault, request, maybe_seen: bool| {
+            let unsent = (!maybe_seen).then_some(request);
+            Err(SendError { fault, unsent, client_broke_off: false })
         };
-        let opened = Instant::now();
-        match sender.try_send_request(request).await {
-            Ok(response) => {
-                self.keep_when_ready(sender, opened, &response);
-                Ok(response)
+        for _ in 0..MOST_ROUNDS {
+            let carrier = match self.carrier(offer).await {
+                Ok(carrier) => carrier,
+                Err(fault) => return give_up(fault, Box::new(request), maybe_seen),
+            };
+            if matches!(carrier, Carrier::Fresh(_)) {
+                tries_left = 0;
             }
-            Err(mut error) => match error.take_message() {
-                Some(request) => Err(SendError::unsent(Fault::exchanging(error.error()), request)),
-                None => Err(SendError::sent(error.error())),
-            },
+            let missed = match self.over(carrier, request, again).await {
+                Ok(response) => return Ok(response),
+                Err(missed) => missed,
+            };
+            let (fault, unsent) = match missed {
+                Missed::Unsent(fault, request) => (fault, request),
+                Missed::Refused(fault, request) => {
+                    tries_left = tries_left.saturating_sub(1);
+                    (fault, request)
+                }
+                Missed::Harmless(fault, request) => {
+                    maybe_seen = true;
+                    (fault, request)
+                }
+                Missed::Over(error) => return Err(error),
+            };
+            if tries_left == 0 {
+                return give_up(fault, unsent, maybe_seen);
+            }
+            request = *unsent;
         }
+        give_up(Fault::new(Cause::Reset, "no connection lasts".to_owned()), Box::new(request), maybe_seen)
     }
 
-    fn take_idle(&self) -> Option<Idle> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while idle.front().is_some_and(|oldest| oldest.since.elapsed() > self.limits.idle_for) {
-            idle.pop_front();
-        }
-        while let Some(newest) = idle.pop_back() {
-            if newest.sender.is_ready() {
-                return Some(newest);
-            }
-        }
-        None
-    }
-
-    /// Keeps a connection once its present answer was read to the end. Most answers are complete
-    /// when their head is: those connections are kept at once, without a task.
-    fn keep_when_ready(
+    async fn over(
         self: &Arc<Self>,
+        carrier: Carrier,
+        request: Request<RequestBody>,
+        again: Again,
+    ) -> Result<Response<ResponseBody>, Missed> {
+        match carrier {
+            Carrier::Kept(connection, since) => {
+                let spare = again.spare(&request, since);
+                self.over_http1(connection, request, spare).await
+            }
+            Carrier::Fresh(connection) => self.over_http1(connection, request, None).await,
+            Carrier::Stream(sender, stream) => self.over_http2(sender, stream, request, again).await,
+        }
+    }
+
+    async fn over_http1(
+        &self,
+        mut connection: http1::Connection,
+        request: Request<RequestBody>,
+        spare: Option<Spare>,
+    ) -> Result<Response<ResponseBody>, Missed> {
+        let mut error = match connection.send(request).await {
+            Ok(response) => {
+                self.http1.keep_when_ready(connection, &response);
+                return Ok(response.map(ResponseBody::alone));
+            }
+            Err(error) => error,
+        };
+        let fault = Fault::exchanging(error.error());
+        if let Some(request) = error.take_message() {
+            return Err(Missed::Unsent(fault, Box::new(request)));
+        }
+        match spare.filter(|_| was_closed(error.error())).and_then(Spare::restore) {
+            Some(request) => Err(Missed::Harmless(fault, Box::new(request))),
+            None => Err(Missed::Over(SendError::sent(error.error()))),
+        }
+    }
+
+    async fn over_http2(
+        &self,
         mut sender: SendRequest<RequestBody>,
-        opened: Instant,
-        response: &Response<Incoming>,
-    ) {
-        // A connection once answered in HTTP/1.0 would be spoken to in HTTP/1.0, which has no
-        // chunks to send a body in. One that is old may lead to where the name no longer points.
-        let is_old = !self.addresses.is_fixed() && opened.elapsed() > self.limits.keep_for;
-        if response.version() == Version::HTTP_10 || is_old {
-            return;
-        }
-        if sender.is_ready() {
-            return self.keep(sender, opened);
-        }
-        let pool = Arc::clone(self);
-        tasks::spawn(async move {
-            if sender.ready().await.is_ok() {
-                pool.keep(sender, opened);
+        stream: http2::Stream,
+        mut request: Request<RequestBody>,
+        again: Again,
+    ) -> Result<Response<ResponseBody>, Missed> {
+        let is_harmless = stream.is_on_a_proven_connection() && again.is_harmless(&request);
+        let spare = Spare::of(&mut request);
+        Interim::answer_expectation(&mut request);
+        http2::to_http2(&mut request, self.connector.scheme(), &self.authority);
+        let error = match sender.try_send_request(request).await {
+            Ok(response) => {
+                stream.answered();
+                spare.forget();
+                return Ok(response.map(|body| ResponseBody::on(stream, body)));
             }
-        });
-    }
-
-    fn keep(&self, sender: SendRequest<RequestBody>, opened: Instant) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < self.limits.idle {
-            idle.push_back(Idle { sender, since: Instant::now(), opened });
+            Err(error) => error,
+        };
+        let (was_handed_back, error) = (error.message().is_some(), error.into_error());
+        let fault = Fault::exchanging(&error);
+        if spare.client_broke_off() {
+            return Err(Missed::Over(SendError { fault, unsent: None, client_broke_off: true }));
         }
+        let over = |fault| Missed::Over(SendError { fault, unsent: None, client_broke_off: false });
+        let missed = if was_handed_back || (again != Again::Never && was_never_looked_at(&error)) {
+            // A connection over which the side goes away is not taken again, and where it has answered
+            // others before, the next one will do so, too.
+            let is_proven = stream.is_on_a_proven_connection();
+            let is_over = is_proven && (was_handed_back || sender.is_closed() || is_going_away(&error));
+            if is_over { Missed::Unsent } else { Missed::Refused }
+        } else if is_harmless && broke_off(&error) {
+            Missed::Harmless
+        } else {
+            return Err(over(fault));
+        };
+        Err(match spare.restore() {
+            Some(request) => missed(fault, Box::new(request)),
+            None => over(fault),
+        })
     }
 
-    async fn connect(&self) -> Result<SendRequest<RequestBody>, Fault> {
-        let within = self.limits.connect;
-        let connected = tokio::time::timeout(within, self.connect_any()).await;
-        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {within:?}"));
-        let stream = connected.unwrap_or_else(|_| Err(late())).map_err(|error| Fault::connecting(&error))?;
-        let handshake = Builder::new()
-            .preserve_header_case(true)
-            .allow_obsolete_multiline_headers_in_responses(true)
-            .allow_spaces_after_header_name_in_responses(true)
-            .handshake(TokioIo::new(stream))
-            .await;
-        let (sender, connection) = handshake.map_err(|error| Fault::exchanging(&error))?;
-        // The connection's own errors reach the request that it carries.
-        tasks::spawn(async move { connection.with_upgrades().await.ok() });
-        Ok(sender)
-    }
-
-    async fn connect_any(&self) -> io::Result<TcpStream> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "no address");
-        let addresses = self.addresses.resolve().await?;
-        // Each gets its part of the time, so that one that drops everything does not take it all.
-        let each = self.limits.connect / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
-        for address in addresses {
-            match tokio::time::timeout(each, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => {
-                    stream.set_nodelay(true)?;
-                    return Ok(stream);
-                }
-                Ok(Err(error)) => last = io::Error::new(error.kind(), format!("{address}: {error}")),
-                Err(_) => {
-                    let detail = format!("{address} did not accept within {each:?}");
-                    last = io::Error::new(io::ErrorKind::TimedOut, detail);
-                }
+    /// A connection that may carry a request: one that is kept, or a new one.
+    async fn carrier(self: &Arc<Self>, offer: Offer) -> Result<Carrier, Fault> {
+        let mut has_waited = false;
+        loop {
+            if offer != Offer::Http1
+                && let Some((sender, stream)) = self.http2.take()
+            {
+                return Ok(Carrier::Stream(sender, stream));
             }
+            if offer != Offer::Http2
+                && let Some((connection, since)) = self.http1.take()
+            {
+                return Ok(Carrier::Kept(connection, since));
+            }
+            // Where one connection carries many requests, one is made for all who wait. Those for
+            // whom it had no room then make their own.
+            if self.is_for_many(offer) && !has_waited {
+                has_waited = true;
+                self.connect_once(offer).await?;
+                continue;
+            }
+            return Ok(match self.connector.connect(offer).await? {
+                Connected::Http1(connection) => {
+                    self.note_choice(offer, CHOSE_HTTP1);
+                    Carrier::Fresh(connection)
+                }
+                Connected::Http2(connection) => {
+                    self.note_choice(offer, CHOSE_HTTP2);
+                    let (sender, stream) = self.http2.add(connection);
+                    Carrier::Stream(sender, stream)
+                }
+            });
         }
-        Err(last)
+    }
+
+    fn is_for_many(&self, offer: Offer) -> bool {
+        match offer {
+            Offer::Http1 => false,
+            Offer::Http2 => true,
+            Offer::Either => self.chosen.load(Ordering::Relaxed) != CHOSE_HTTP1,
+        }
+    }
+
+    fn note_choice(&self, offer: Offer, choice: u8) {
+        if offer == Offer::Either {
+            self.chosen.store(choice, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits for the connection that is being made, or has one made. It is made to its end also
+    /// when all who wait have gone.
+    async fn connect_once(self: &Arc<Self>, offer: Offer) -> Result<(), Fault> {
+        let connecting = {
+            let mut connecting = self.connecting.lock().unwrap_or_else(PoisonError::into_inner);
+            let make = || {
+                let this = Arc::clone(self);
+                let made = tasks::spawn(async move {
+                    let connected = this.connector.connect(offer).await;
+                    this.connecting.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    match connected? {
+                        Connected::Http1(connection) => {
+                            this.note_choice(offer, CHOSE_HTTP1);
+                            this.http1.keep(connection);
+                        }
+                        Connected::Http2(connection) => {
+                            this.note_choice(offer, CHOSE_HTTP2);
+                            this.http2.keep(connection);
+                        }
+                    }
+                    Ok(())
+                });
+                made.map(|made| made.unwrap_or_else(|_| Err(Fault::stopping()))).boxed().shared()
+            };
+            connecting.get_or_insert_with(make).clone()
+        };
+        connecting.await
     }
 }
 
 /// Whether the side closed the connection before it answered anything.
 fn was_closed(error: &hyper::Error) -> bool {
     error.is_incomplete_message() || error.is_closed() || error.is_canceled()
-}
-
-/// What it takes to send a harmless request a second time.
-struct Spare {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    extensions: http::Extensions,
-}
-
-/// A connection that was idle for less than this is taken to be open: no server in use closes
-/// connections sooner, and the clone of the head is saved for busy connections.
-const SURELY_OPEN: Duration = Duration::from_millis(500);
-
-impl Again {
-    fn spare(self, request: &Request<RequestBody>, idle_since: Instant) -> Option<Spare> {
-        let harmless = request.method().is_idempotent() && matches!(request.body(), RequestBody::Empty);
-        if self == Self::Never || !harmless || idle_since.elapsed() < SURELY_OPEN {
-            return None;
-        }
-        Some(Spare {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            headers: request.headers().clone(),
-            extensions: request.extensions().clone(),
-        })
-    }
-}
-
-impl Spare {
-    fn restore(self) -> Request<RequestBody> {
-        let mut request = Request::new(RequestBody::Empty);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.headers_mut() = self.headers;
-        *request.extensions_mut() = self.extensions;
-        request
-    }
 }

@@ -28,7 +28,7 @@ impl Sides {
     pub fn new(legacy: &Arc<Upstream>, candidate: &Arc<Upstream>, limits: PoolLimits) -> Self {
         let access = |upstream: &Arc<Upstream>| Access {
             upstream: Arc::clone(upstream),
-            pool: Pool::new(Arc::clone(&upstream.addresses), limits),
+            pool: Pool::new(upstream, limits),
         };
         Self { legacy: access(legacy), candidate: access(candidate) }
     }

@@ -77,15 +77,16 @@ impl House {
     }
 }
 
-/// Starts parallax between two URLs.
+/// Starts parallax between two URLs, or the sides as the configuration has them.
 pub(crate) async fn start(legacy: &str, candidate: &str, configuration: &str) -> Running {
+    let side = |name: &str, url: &str| match configuration.contains(&format!("{name}:")) {
+        true => String::new(),
+        false => format!("{name}: {{url: '{url}'}}\n"),
+    };
     let text = format!(
-        "listen: 127.0.0.1:0\ncontrol: {{listen: '127.0.0.1:0'}}\nlegacy: {{url: '{legacy}'}}\n{}{configuration}",
-        if configuration.contains("candidate:") {
-            String::new()
-        } else {
-            format!("candidate: {{url: '{candidate}'}}\n")
-        }
+        "listen: 127.0.0.1:0\ncontrol: {{listen: '127.0.0.1:0'}}\n{}{}{configuration}",
+        side("legacy", legacy),
+        side("candidate", candidate),
     );
     let settings =
         config::parse(&text, "test.yaml", &|_| None).unwrap_or_else(|errors| panic!("{errors}\n{text}"));

@@ -102,7 +102,8 @@ impl Gate {
         self.0.send_replace(true);
     }
 
-    pub(crate) async fn passed(&self) {
+    /// Waits until it is open.
+    pub async fn passed(&self) {
         let _ = self.0.subscribe().wait_for(|open| *open).await;
     }
 }

@@ -81,8 +81,8 @@ pub fn check_request(mut bytes: &[u8]) -> Result<(), String> {
         let size = usize::try_from(check_chunk_line(line)?).unwrap_or(usize::MAX);
         rest = &rest[line.len()..];
         if size == 0 {
-            let trailers = rest.split_crlf_lines().take_while(|line| *line != b"\r\n");
-            return trailers.map(check_trailer).collect();
+            let mut trailers = rest.split_crlf_lines().take_while(|line| *line != b"\r\n");
+            return trailers.try_for_each(check_trailer);
         }
         let Some(after) = rest.get(size..) else { return Ok(()) };
         match after {
