@@ -214,6 +214,33 @@ async fn a_body_waits_for_the_clients_window() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn more_data_than_the_window() {
+    // The side reads nothing, so that no window is given back.
+    let house = House::new(Behaviour::NeverRead, Behaviour::Refuse, ONE).await;
+    let mut client = H2Client::open(house.running.proxy, &[]).await.unwrap();
+    client.send(&case::post(1, case::OPEN, "/upload", &[])).await.unwrap();
+    // Far more than a window and what sockets hold; the proxy may be gone before all is said.
+    let chunk = Frame::data(1, 0, vec![b'x'; 16_384]).bytes();
+    let mut sent = 0;
+    while sent < 4000 && client.send_raw(&chunk).await.is_ok() {
+        sent += 1;
+    }
+    loop {
+        match client.event().await.unwrap() {
+            Event::Reset { code, .. } | Event::GoAway { code } => {
+                assert_eq!(code, code::FLOW_CONTROL_ERROR);
+                break;
+            }
+            Event::Closed => {
+                assert!(sent < 4000, "the connection ends for another reason");
+                break;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn streams_beyond_the_limit_are_refused_and_harm_nobody() {
     let house = house().await;
     let mut client = H2Client::open(house.running.proxy, &[]).await.unwrap();

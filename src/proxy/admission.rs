@@ -19,6 +19,9 @@ pub(crate) fn refuse<B>(request: &Request<B>, limits: &Limits) -> Option<Refusal
     if target > limits.message.uri {
         return Some(Refusal::Target);
     }
+    if request.uri().path() == "*" && request.method() != Method::OPTIONS {
+        return Some(Refusal::Malformed("`*` is a target of OPTIONS alone"));
+    }
     let headers = request.headers();
     if headers.len() > limits.message.headers {
         return Some(Refusal::Fields);

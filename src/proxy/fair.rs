@@ -4,7 +4,8 @@
 //! to read. A flood of small HTTP/2 frames, each of which costs more to handle than to send, is always
 //! there to read: it would hold its thread for seconds. So after so many bytes the connection says that it
 //! has nothing yet and asks to be called again, behind the others that wait. No byte is held back for
-//! longer than that, and nothing is judged: it works the same for a large upload.
+//! longer than that, and nothing is judged: it works the same for a large upload. HTTP/1 needs it not: its
+//! next request is read when the last one was answered.
 
 use std::io;
 use std::pin::Pin;

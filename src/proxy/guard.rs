@@ -147,6 +147,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
                 self.head_began = if waits { self.head_began.or_else(|| Some(Instant::now())) } else { None };
                 if let Some(began) = self.head_began {
                     self.timer.as_mut().reset(began + self.patience.head);
+                } else if self.patience.idle < self.patience.head {
+                    // Set for a head, the timer would come too late for a connection that rests.
+                    self.timer.as_mut().reset(Instant::now() + self.patience.idle);
                 }
             }
             (Then::More | Then::Wait, _) => {}

@@ -61,8 +61,13 @@ pub(super) struct Mended<S> {
     searched: usize,
     /// What is to be read before the connection is.
     ready: Bytes,
+    /// Interim answers since the last final one.
+    interim: u32,
 }
 
+/// Interim answers before a final one, at most. The library reads on for as long as they come, and while
+/// they come without a pause nothing else of its thread is done, timeouts included.
+const MAX_INTERIM: u32 = 64;
 /// Read at once while a head is gathered.
 const PIECE: usize = 8 * 1024;
 
@@ -70,7 +75,7 @@ impl<S> Mended<S> {
     /// Mends the answers that come over a connection, and counts each kind of repair once an
     /// answer.
     pub(super) fn new(inner: S, watch: Arc<Watch>, count: CountRepair) -> Self {
-        Self { inner, watch, count, gathered: Vec::new(), searched: 0, ready: Bytes::new() }
+        Self { inner, watch, count, gathered: Vec::new(), searched: 0, ready: Bytes::new(), interim: 0 }
     }
 
     /// Looks at what came straight into the caller's buffer; gives how much of it may stay there.
@@ -78,8 +83,12 @@ impl<S> Mended<S> {
         let mut passed = 0;
         while passed < fresh.len() {
             match glance(&fresh[passed..]) {
-                Glance::Clean { length, interim: true } => passed += length,
+                Glance::Clean { length, interim: true } => {
+                    self.interim += 1;
+                    passed += length;
+                }
                 Glance::Clean { interim: false, .. } => {
+                    self.interim = 0;
                     self.watch.head_has_come();
                     return fresh.len();
                 }
@@ -102,6 +111,7 @@ impl<S> Mended<S> {
             heads.extend_from_slice(&head);
             self.gathered.drain(..end);
             self.searched = 0;
+            self.interim = if interim { self.interim + 1 } else { 0 };
             if !interim {
                 self.watch.head_has_come();
                 heads.append(&mut self.gathered);
@@ -112,6 +122,13 @@ impl<S> Mended<S> {
         self.searched = self.gathered.len();
         self.ready = heads.into();
         Ok(())
+    }
+}
+
+impl<S> Mended<S> {
+    fn within_limits(&self) -> io::Result<()> {
+        let why = || io::Error::new(io::ErrorKind::InvalidData, Ambiguous::OnlyInterim);
+        if self.interim > MAX_INTERIM { Err(why()) } else { Ok(()) }
     }
 }
 
@@ -161,7 +178,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Mended<S> {
                 return Pin::new(&mut this.inner).poll_read(context, buffer);
             }
             if this.gathered.is_empty() {
-                if ready!(this.poll_fresh(context, buffer))? {
+                let passed = ready!(this.poll_fresh(context, buffer))?;
+                this.within_limits()?;
+                if passed {
                     return Poll::Ready(Ok(()));
                 }
             } else if this.searched == this.gathered.len() {
@@ -169,6 +188,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Mended<S> {
             }
             if !this.gathered.is_empty() {
                 this.settle().map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
+                this.within_limits()?;
             }
         }
     }
@@ -250,6 +270,17 @@ mod tests {
                 }
             }
             Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn interim_answers_come_to_an_end() {
+        let (hints, end) = ("HTTP/1.1 103 Early Hints\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n");
+        let (odd, most) = ("HTTP/1.1 103 Early Hints\r\nX: y\n\r\n", MAX_INTERIM as usize);
+        for piece in [hints, odd] {
+            assert!(read(&[&piece.repeat(most), end]).await.0.is_ok());
+            let (read, ..) = read(&[&piece.repeat(most + 1), end]).await;
+            assert!(read.is_err_and(|error| error.to_string().contains("interim")), "{piece:?}");
         }
     }
 

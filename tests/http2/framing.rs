@@ -152,11 +152,6 @@ fn control() -> Vec<Case> {
 }
 
 fn windows() -> Vec<Case> {
-    let chunk = vec![b'x'; 16_384];
-    // More than the windows of the connection that anybody gives at first.
-    let flood: Vec<Frame> = std::iter::once(post(1, OPEN, "/never-read", &[]))
-        .chain((0..2000).map(|_| Frame::data(1, 0, chunk.clone())))
-        .collect();
     vec![
         case("a window of the connection grown by 0", &[Frame::window(0, 0)], &[PROTOCOL]),
         case(
@@ -173,11 +168,6 @@ fn windows() -> Vec<Case> {
         case("a window of an idle stream", &[Frame::window(1, 1)], &[PROTOCOL]),
         after_an_answer("a window of a closed stream", &[Frame::window(1, 1)], &[LIVES]),
         case("a window of three bytes", &[raw(kind::WINDOW_UPDATE, 0, 0, &[0; 3])], &[FRAME_SIZE]),
-        case(
-            "more data than the window",
-            &flood,
-            &[FLOW, Outcome::Reset(code::FLOW_CONTROL_ERROR), Outcome::Closed],
-        ),
     ]
 }
 

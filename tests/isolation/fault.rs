@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use parallax_testkit::h2::{H2Fault, H2Service};
-use parallax_testkit::{Behaviour, FakeService, Reply, Step};
+use parallax_testkit::h2::{Frame, code, flag, kind};
+use parallax_testkit::{Arrived, Behaviour, FakeService, FrameService, Reply, Step};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// One row: a candidate, and how it is configured.
@@ -28,7 +28,7 @@ pub(crate) enum Candidate {
     /// TLS is spoken to a service that speaks none.
     NoTls,
     /// A fault that only HTTP/2 has.
-    Http2(H2Fault),
+    Http2(fn(Arrived) -> Vec<u8>),
 }
 
 /// A candidate that runs, for as long as this is held.
@@ -52,8 +52,8 @@ impl Candidate {
                 let (held, url) = service(good);
                 (held, url.replace("http://", "https://"))
             }
-            Self::Http2(fault) => {
-                let service = H2Service::start(fault);
+            Self::Http2(script) => {
+                let service = FrameService::start(script);
                 let url = format!("url: '{}', protocol: http2", service.url());
                 (Box::new(service), url)
             }
@@ -91,9 +91,6 @@ impl Hung {
     }
 }
 
-/// Whether sides are spoken to in TLS and HTTP/2.
-const SIDES_SPEAK_MORE: bool = false;
-
 pub(crate) fn faults() -> Vec<Fault> {
     let mut faults = vec![
         of("connect refused", Behaviour::Refuse),
@@ -129,18 +126,29 @@ pub(crate) fn faults() -> Vec<Fault> {
         of("an upgrade nobody asked for", Behaviour::EchoUpgrade),
         of("slow", Behaviour::Slow(Duration::from_secs(2))),
     ];
-    if SIDES_SPEAK_MORE {
-        let http2 = |name, fault| Fault { name, candidate: Candidate::Http2(fault) };
-        faults.extend([
-            Fault { name: "no TLS", candidate: Candidate::NoTls },
-            http2("HTTP/2: GOAWAY", H2Fault::GoAway),
-            http2("HTTP/2: GOAWAY within the body", H2Fault::GoAwayMidBody),
-            http2("HTTP/2: RST_STREAM at once", H2Fault::Refuse),
-            http2("HTTP/2: RST_STREAM within the body", H2Fault::ResetMidBody),
-            http2("HTTP/2: no window", H2Fault::NoWindow),
-            http2("HTTP/2: endless head", H2Fault::EndlessHead),
-        ]);
-    }
+    let http2 = |name, script| Fault { name, candidate: Candidate::Http2(script) };
+    faults.extend([
+        Fault { name: "no TLS", candidate: Candidate::NoTls },
+        http2("HTTP/2: silent", |_| Vec::new()),
+        http2("HTTP/2: GOAWAY", |_| Frame::go_away(0, code::NO_ERROR).bytes()),
+        http2("HTTP/2: GOAWAY within the body", |arrived| {
+            [begun(arrived), Frame::go_away(arrived.stream, code::INTERNAL_ERROR).bytes()].concat()
+        }),
+        http2("HTTP/2: RST_STREAM at once", |arrived| {
+            Frame::reset(arrived.stream, code::REFUSED_STREAM).bytes()
+        }),
+        http2("HTTP/2: RST_STREAM within the body", |arrived| {
+            [begun(arrived), Frame::reset(arrived.stream, code::INTERNAL_ERROR).bytes()].concat()
+        }),
+        http2("HTTP/2: hangs after the head", begun),
+        http2("HTTP/2: a head of 4 MB", |arrived| {
+            let more = Frame::continuation(arrived.stream, 0, &[("x", &"y".repeat(8000))]).bytes();
+            [Frame::headers(arrived.stream, 0, &[(":status", "200")]).bytes(), more.repeat(500)].concat()
+        }),
+        http2("HTTP/2: garbage", |arrived| {
+            Frame::new(kind::PUSH_PROMISE, 0, arrived.stream, "garbage").bytes()
+        }),
+    ]);
     faults
 }
 
@@ -165,4 +173,11 @@ fn endless(piece: &'static str) -> Behaviour {
 /// 64 MiB that are 64 KiB on the wire.
 fn bomb() -> Behaviour {
     Behaviour::always(Reply::json(vec![b' '; 64 << 20]).gzip())
+}
+
+/// The head of an answer and some of its body.
+fn begun(arrived: Arrived) -> Vec<u8> {
+    let head = [(":status", "200"), ("content-type", "application/json"), ("content-length", "100")];
+    let head = Frame::headers(arrived.stream, flag::END_HEADERS, &head).bytes();
+    [head, Frame::data(arrived.stream, 0, "{\"half\":").bytes()].concat()
 }

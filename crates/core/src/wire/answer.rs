@@ -101,6 +101,9 @@ pub enum Ambiguous {
     /// It has no end within the limit.
     #[error("the answer's head is longer than {HEAD_LIMIT_BYTES} bytes")]
     TooLong,
+    /// Interim answers, and no final one.
+    #[error("the answer does not come: there are too many interim ones (1xx) before it")]
+    OnlyInterim,
     /// A line without a name and a colon.
     #[error("a line of the answer's head has no name and colon")]
     NoField,

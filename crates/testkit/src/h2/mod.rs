@@ -4,7 +4,6 @@
 //! a test of flow control has to be the one who counts. It holds the peer to nothing either.
 
 mod frame;
-mod service;
 
 use std::fmt;
 use std::io;
@@ -17,7 +16,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 pub use frame::{Frame, PREFACE, block, code, flag, kind, setting};
-pub use service::{H2Fault, H2Service};
 
 /// How long any one step may take, so that a hung peer fails a test instead of hanging it.
 const DEADLINE: Duration = Duration::from_secs(20);
