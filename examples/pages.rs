@@ -21,7 +21,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}/", listener.local_addr()?);
     let finished = made_up.finished.subscribe();
-    let serving = parallax::api::run(listener, made_up.context(tokens), parallax::ui::pages(), finished);
+    let serving = parallax::api::run(
+        listener,
+        made_up.context(tokens),
+        parallax::ui::pages(),
+        finished,
+        tokio::sync::watch::channel(false).0,
+    );
     let traffic = async {
         loop {
             tokio::time::sleep(Duration::from_millis(300)).await;

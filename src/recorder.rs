@@ -14,9 +14,9 @@ use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
 use parallax_core::signature::Signature;
 
-pub use flush::Flush;
+pub use flush::{Batch, Flush};
 
-use crate::store::{SeenSignature, Store};
+use crate::store::{SeenSignature, Store, Write};
 use crate::telemetry::Telemetry;
 use faults::Faults;
 
@@ -51,6 +51,19 @@ impl Recorder {
     pub fn count(&self, operation_id: &OperationId, signatures: Vec<Signature>, now: Instant) -> Notice {
         let at = jiff::Timestamp::now();
         self.faults().count(operation_id, signatures, at, now)
+    }
+
+    /// Takes over counts, faults and samples that the process before this one could not write any
+    /// more. They are written with this one's own.
+    pub fn inherit(&self, writes: Vec<Write>) {
+        let (tallies, faults): (Vec<_>, Vec<_>) =
+            writes.into_iter().partition(|write| matches!(write, Write::Tally { .. }));
+        for write in tallies {
+            if let Write::Tally { operation_id, tally, .. } = write {
+                self.telemetry.inherit(&operation_id, &tally);
+            }
+        }
+        self.faults().put_back(faults);
     }
 
     /// Keeps a sample until it is written.

@@ -3,20 +3,29 @@
 //! A change takes effect by one swap of a pointer, before anything is written, so that a rollback
 //! needs neither the store nor a disk to work. What could not be written is kept and written
 //! later, in order; the answer says so (`persisted: false`).
+//!
+//! Everything else that replaces the routing goes through here too, one at a time with the changes
+//! of stage: a reloaded configuration, and, while another process takes over, what that one decides.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod handing_over;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::ratio::Ratio;
 use parallax_core::readiness::{Assessment, Readiness};
 use parallax_core::stage::{RollbackScope, Share, Stage, StageName};
 use parallax_core::transition::Transition;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
-use crate::routing::{Entry, SharedRouting};
+pub use handing_over::Pause;
+
+use crate::routing::{Entry, Routing, SharedRouting};
 use crate::store::{PlanFile, Store, StoredStage, Write};
-use crate::upstream::Addresses;
 
 /// How long a change waits to be written before it says that it is not yet.
 const WRITE_PATIENCE: Duration = Duration::from_millis(80);
@@ -93,6 +102,9 @@ pub enum Refusal {
     /// A change without a reason.
     #[error("a change of stage needs a reason; it is kept in the audit")]
     NoReason,
+    /// Another process has taken over.
+    #[error("another process has taken over and decides now; ask again")]
+    HandedOver,
 }
 
 fn missing(assessment: &Assessment) -> String {
@@ -108,34 +120,31 @@ pub struct Rollout {
     routing: SharedRouting,
     store: Store,
     plan_file: Option<Arc<Mutex<PlanFile>>>,
-    legacy: Arc<Addresses>,
     deciding: Mutex<Decided>,
-    writing: tokio::sync::Mutex<()>,
+    writing: Arc<tokio::sync::Mutex<()>>,
+    changes: watch::Sender<u64>,
 }
 
 #[derive(Default)]
 struct Decided {
     unwritten: Vec<Transition>,
-    last: std::collections::HashMap<OperationId, Transition>,
+    /// The last change of each operation that this process has seen, configured or not.
+    last: HashMap<OperationId, Transition>,
+    is_handed_over: bool,
 }
 
 impl Rollout {
     /// A rollout over the routing in force.
     #[must_use]
-    pub fn new(
-        routing: SharedRouting,
-        store: Store,
-        plan_file: Option<PlanFile>,
-        legacy: Arc<Addresses>,
-    ) -> Self {
+    pub fn new(routing: SharedRouting, store: Store, plan_file: Option<PlanFile>) -> Self {
         let plan_file = plan_file.map(|file| Arc::new(Mutex::new(file)));
         Self {
             routing,
             store,
             plan_file,
-            legacy,
             deciding: Mutex::default(),
-            writing: tokio::sync::Mutex::default(),
+            writing: Arc::default(),
+            changes: watch::channel(0).0,
         }
     }
 
@@ -183,12 +192,37 @@ impl Rollout {
         Ok(changed)
     }
 
+    /// Puts another routing in force, made of the present one and the last change of each operation,
+    /// which may not be configured at present. No stage changes meanwhile.
+    ///
+    /// # Errors
+    /// Those of `make`; nothing has changed then.
+    pub fn replace<E>(
+        &self,
+        make: impl FnOnce(&Routing, &HashMap<OperationId, Transition>) -> Result<Routing, E>,
+    ) -> Result<(), E> {
+        let decided = self.deciding();
+        let routing = make(&self.routing.load(), &decided.last)?;
+        self.put_in_force(routing);
+        Ok(())
+    }
+
     /// Writes down what could not be written before, again and again.
     pub async fn run(self: Arc<Self>) {
         loop {
             tokio::time::sleep(WRITE_AGAIN).await;
             self.write_pending().await;
         }
+    }
+
+    fn deciding(&self) -> MutexGuard<'_, Decided> {
+        self.deciding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Only while nobody else decides.
+    fn put_in_force(&self, routing: Routing) {
+        self.routing.store(Arc::new(routing));
+        self.changes.send_modify(|number| *number = number.wrapping_add(1));
     }
 
     fn all_ids(&self) -> Vec<OperationId> {
@@ -201,7 +235,10 @@ impl Rollout {
         who: &str,
         wish: impl FnOnce(&Entry, Option<&Transition>) -> Result<Wish, Refusal>,
     ) -> Result<Decision, Refusal> {
-        let mut decided = self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut decided = self.deciding();
+        if decided.is_handed_over {
+            return Err(Refusal::HandedOver);
+        }
         let routing = self.routing.load_full();
         let entry = routing.entry(id).ok_or_else(|| Refusal::UnknownOperation(id.clone()))?;
         let wish = wish(entry, decided.last.get(id))?;
@@ -216,7 +253,7 @@ impl Rollout {
             return Ok(decision);
         }
         let revision = entry.revision + 1;
-        self.routing.store(Arc::new(routing.with_stage(id, wish.to, revision)));
+        self.put_in_force(routing.with_stage(id, wish.to, revision));
         let transition = Transition {
             at: jiff::Timestamp::now(),
             who: who.to_owned(),
@@ -256,14 +293,14 @@ impl Rollout {
     }
 
     fn is_pending(&self, id: &OperationId) -> bool {
-        let decided = self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
+        let decided = self.deciding();
         decided.unwritten.iter().any(|transition| transition.operation_id == *id)
     }
 
     /// Writes everything that is not yet written: first the plan file, which needs no store.
     async fn write_pending(&self) {
         let _turn = self.writing.lock().await;
-        let unwritten = self.deciding.lock().unwrap_or_else(PoisonError::into_inner).unwritten.clone();
+        let unwritten = self.deciding().unwritten.clone();
         if unwritten.is_empty() {
             return;
         }
@@ -298,7 +335,7 @@ impl Rollout {
     }
 
     fn forget(&self, transitions: &[Transition]) {
-        let mut decided = self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut decided = self.deciding();
         decided.unwritten.retain(|transition| !transitions.contains(transition));
     }
 
@@ -313,8 +350,9 @@ impl Rollout {
     }
 
     async fn legacy_warning(&self) -> Option<String> {
+        let legacy = Arc::clone(self.routing.load().in_force().reach.upstream(Side::Legacy));
         let reach = async {
-            let addresses = self.legacy.resolve().await?;
+            let addresses = legacy.addresses.resolve().await?;
             TcpStream::connect(addresses.as_slice()).await
         };
         match tokio::time::timeout(LEGACY_PATIENCE, reach).await {

@@ -1,6 +1,8 @@
-//! What a request meets: the router, and for every operation its present stage. One pointer is
-//! read per request; a change of stage makes a new routing and swaps the pointer, so that the
-//! very next request sees it, and a request in the middle keeps the plan it began with.
+//! What a request meets: the router, for every operation its present stage, the settings in force
+//! and the ways to the sides. One pointer is read per request; a change of stage or of the
+//! configuration makes a new routing and swaps the pointer, so that the very next request sees it,
+//! and a request in the middle keeps the plan it began with. No request meets the operations of one
+//! configuration and the sides of another.
 
 use std::sync::Arc;
 
@@ -11,7 +13,9 @@ use parallax_core::readiness::{Assessment, assess};
 use parallax_core::router::{Router, SameRequests};
 use parallax_core::stage::Stage;
 
+use crate::config::Settings;
 use crate::telemetry::{Meter, Snapshot};
+use crate::upstream::Reach;
 
 /// The routing in force, shared by the proxy (reads) and the rollout (swaps).
 pub type SharedRouting = Arc<ArcSwap<Routing>>;
@@ -49,11 +53,20 @@ impl Entry {
     }
 }
 
-/// The router with every operation's present stage.
+/// The settings in force, and the ways to the sides that they name.
+pub struct InForce {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The ways to the sides.
+    pub reach: Arc<Reach>,
+}
+
+/// The router with every operation's present stage, and what else is in force.
 #[derive(Clone)]
 pub struct Routing {
     router: Arc<Router>,
     entries: Vec<Entry>,
+    in_force: Arc<InForce>,
 }
 
 impl Routing {
@@ -61,19 +74,25 @@ impl Routing {
     ///
     /// # Errors
     /// When two operations match the same requests; the configuration has refused that before.
-    pub fn new(entries: Vec<Entry>) -> Result<Self, SameRequests> {
+    pub fn new(entries: Vec<Entry>, in_force: InForce) -> Result<Self, SameRequests> {
         let mut router = Router::default();
         for (index, entry) in entries.iter().enumerate() {
             let matcher = &entry.operation.matcher;
             router.insert(matcher.method.clone(), &matcher.template, index)?;
         }
-        Ok(Self { router: Arc::new(router), entries })
+        Ok(Self { router: Arc::new(router), entries, in_force: Arc::new(in_force) })
     }
 
     /// The operation of a request; `path` is raw and without the query.
     #[must_use]
     pub fn find(&self, method: &Method, path: &str) -> Option<&Entry> {
         self.entries.get(self.router.find(method, path)?)
+    }
+
+    /// The settings in force, and the ways to the sides.
+    #[must_use]
+    pub fn in_force(&self) -> &InForce {
+        &self.in_force
     }
 
     /// Every operation, in the order of the configuration.

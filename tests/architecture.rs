@@ -17,9 +17,9 @@ const MODULES: &[(&str, &[&str])] = &[
     ("marker", &["config"]),
     ("access_log", &["config", "telemetry"]),
     ("traces", &["config", "telemetry", "upstream"]),
-    ("queue", &["telemetry"]),
+    ("queue", &["telemetry", "upstream"]),
     ("store", &["tasks"]),
-    ("routing", &["telemetry"]),
+    ("routing", &["config", "telemetry", "upstream"]),
     // Beside each other: none of these knows another, but for the runner, whose findings are recorded.
     (
         "proxy",
@@ -38,7 +38,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     ("recorder", &["store", "tasks", "telemetry"]),
     ("runner", &["marker", "queue", "recorder", "tasks", "telemetry", "traces", "upstream"]),
-    ("rollout", &["routing", "store", "tasks", "telemetry", "upstream"]),
+    ("rollout", &["config", "routing", "store", "tasks", "telemetry", "upstream"]),
     ("api", &["config", "recorder", "rollout", "routing", "store", "tasks", "telemetry"]),
     ("ui", &["api", "config", "recorder", "rollout", "routing", "store", "tasks", "telemetry"]),
     (

@@ -26,7 +26,13 @@ async fn start() -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let finished = made_up.finished.subscribe();
-    let ended = tasks::spawn(api::run(listener, made_up.context(Vec::new()), ui::pages(), finished));
+    let ended = tasks::spawn(api::run(
+        listener,
+        made_up.context(Vec::new()),
+        ui::pages(),
+        finished,
+        tokio::sync::watch::channel(false).0,
+    ));
     Running { made_up, address, ended }
 }
 

@@ -227,6 +227,25 @@ async fn a_browser_logs_in_by_token_and_out_again() {
 }
 
 #[tokio::test]
+async fn a_session_ends_with_its_token() {
+    let made_up = switched();
+    let context = made_up.context(tokens());
+    let access = context.access.clone();
+    let own = parallax::api::Authorities::of(([127, 0, 0, 1], 9900).into());
+    let shared =
+        parallax::api::Shared::new(context, own, made_up.finished.subscribe()).expect("random numbers");
+    let router = parallax::api::router(std::sync::Arc::new(shared), parallax::ui::pages());
+    let logged_in = log_in(&router, "secret of anna").await;
+    let cookie = logged_in.header("set-cookie").split(';').next().expect("a cookie").to_owned();
+    assert_eq!(browse(&router, "/", &cookie).await.status, StatusCode::OK);
+    let others: Vec<_> = tokens().into_iter().filter(|token| token.name != "anna").collect();
+    access.replace(&others);
+    assert_eq!(browse(&router, "/", &cookie).await.status, StatusCode::SEE_OTHER);
+    access.replace(&tokens());
+    assert_eq!(browse(&router, "/", &cookie).await.status, StatusCode::OK, "while it is not over by itself");
+}
+
+#[tokio::test]
 async fn only_who_may_read_logs_in_and_only_with_a_token() {
     let router = switched().router(tokens());
     assert_eq!(log_in(&router, "wrong").await.status, StatusCode::UNAUTHORIZED);

@@ -32,7 +32,15 @@ impl Server {
             let address = listener.local_addr().expect("an address");
             sender.send((Arc::clone(&made_up), format!("http://{address}"))).expect("the test waits");
             let finished = made_up.finished.subscribe();
-            api::run(listener, made_up.context(Vec::new()), ui::pages(), finished).await.expect("it ran");
+            api::run(
+                listener,
+                made_up.context(Vec::new()),
+                ui::pages(),
+                finished,
+                tokio::sync::watch::channel(false).0,
+            )
+            .await
+            .expect("it ran");
         };
         let run = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
@@ -13,16 +14,20 @@ use crate::config::{Role, Token};
 /// The name of everybody while no token is configured, which only a loopback address allows.
 const LOCAL: &str = "local";
 
-/// Who may use the control listener.
+/// Who may use the control listener. Clones are the same: what one replaces, all have.
+#[derive(Clone)]
 pub struct Access {
-    keys: Vec<Key>,
+    keys: Arc<ArcSwap<Vec<Key>>>,
 }
 
 struct Key {
     name: Arc<str>,
     role: Role,
-    digest: [u8; 32],
+    digest: Digest,
 }
+
+/// The digest of a token.
+pub(super) type Digest = [u8; 32];
 
 /// Who makes a request.
 #[derive(Clone, Debug)]
@@ -53,19 +58,19 @@ pub enum Need {
 impl Access {
     /// With these tokens; without any, everybody is an operator.
     #[must_use]
-    pub fn new(tokens: Vec<Token>) -> Self {
-        let key = |token: Token| Key {
-            name: token.name.into(),
-            role: token.role,
-            digest: Sha256::digest(token.secret.expose().as_bytes()).into(),
-        };
-        Self { keys: tokens.into_iter().map(key).collect() }
+    pub fn new(tokens: &[Token]) -> Self {
+        Self { keys: Arc::new(ArcSwap::from_pointee(keys(tokens))) }
+    }
+
+    /// These tokens from now on. A session whose token is not among them is over.
+    pub fn replace(&self, tokens: &[Token]) {
+        self.keys.store(Arc::new(keys(tokens)));
     }
 
     /// Whether everybody may do everything, because no token is configured.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.load().is_empty()
     }
 
     /// Name and role of everybody, while access is open.
@@ -75,15 +80,34 @@ impl Access {
 
     /// Whose token this is.
     pub(super) fn holder(&self, token: &str) -> Option<(Arc<str>, Role)> {
-        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        self.holder_of(&digest(token))
+    }
+
+    /// Whose token has this digest.
+    pub(super) fn holder_of(&self, digest: &Digest) -> Option<(Arc<str>, Role)> {
+        let keys = self.keys.load();
         let none = u64::MAX;
         let mut found = none;
-        for (index, key) in (0_u64..).zip(&self.keys) {
-            found.conditional_assign(&index, key.digest.ct_eq(&digest));
+        for (index, key) in (0_u64..).zip(keys.iter()) {
+            found.conditional_assign(&index, key.digest.ct_eq(digest));
         }
-        let key = self.keys.get(usize::try_from(found).ok()?)?;
+        let key = keys.get(usize::try_from(found).ok()?)?;
         Some((Arc::clone(&key.name), key.role))
     }
+}
+
+fn keys(tokens: &[Token]) -> Vec<Key> {
+    let key = |token: &Token| Key {
+        name: token.name.as_str().into(),
+        role: token.role,
+        digest: digest(token.secret.expose()),
+    };
+    tokens.iter().map(key).collect()
+}
+
+/// All that is kept of a token.
+pub(super) fn digest(token: &str) -> Digest {
+    Sha256::digest(token.as_bytes()).into()
 }
 
 impl Caller {
@@ -119,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_token_has_one_holder_and_a_part_of_it_none() {
-        let access = Access::new(vec![
+        let access = Access::new(&[
             token("anna", Role::Operator, "correct horse"),
             token("grafana", Role::Viewer, "battery"),
         ]);
@@ -134,7 +158,7 @@ mod tests {
 
     #[test]
     fn without_tokens_everybody_is_the_local_operator_and_no_token_is_anybodys() {
-        let access = Access::new(Vec::new());
+        let access = Access::new(&[]);
         let (name, role) = access.everybody().expect("open");
         assert_eq!((name.as_ref(), role), ("local", Role::Operator));
         assert!(access.holder("").is_none());

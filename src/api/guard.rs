@@ -15,7 +15,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::access::{Caller, Need};
+use super::access::{Caller, Need, digest};
 use super::fields::{essence, is_json, read_body};
 use super::origin::{Origin, origin};
 use super::sessions::{COOKIE, SessionKey};
@@ -129,7 +129,7 @@ fn own_host(shared: &Shared, request: &Request) -> Result<String, Problem> {
     };
     // RFC 9112 section 3.2.2: a name in the request line counts more than the one in Host.
     let named = request.uri().authority().map(http::uri::Authority::as_str);
-    let is_own = shared.own.contains(host) && named.is_none_or(|named| named.eq_ignore_ascii_case(host));
+    let is_own = shared.is_own(host) && named.is_none_or(|named| named.eq_ignore_ascii_case(host));
     if !is_own {
         let detail = "this Host is not the control listener's own; use the address it listens on";
         return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail));
@@ -154,8 +154,12 @@ fn identify(shared: &Shared, headers: &HeaderMap, peer: IpAddr) -> Result<Option
         let (name, role) = shared.holder(token, peer)?;
         return Ok(Some(caller(name, role, None)));
     }
-    let session = cookies(headers).find_map(|id| shared.sessions.find(id, Instant::now()));
-    Ok(session.map(|(key, name, role)| caller(name, role, Some(key))))
+    let session = cookies(headers).find_map(|id| {
+        let (key, token) = shared.sessions.find(id, Instant::now())?;
+        let (name, role) = shared.context.access.holder_of(&token)?;
+        Some(caller(name, role, Some(key)))
+    });
+    Ok(session)
 }
 
 impl Shared {
@@ -181,11 +185,11 @@ impl Shared {
         let peer =
             request.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         let (name, role) = self.holder(token, peer)?;
-        let caller = Caller { name: Arc::clone(&name), role, session: None, form_token: "".into() };
+        let caller = Caller { name, role, session: None, form_token: "".into() };
         if !caller.may(Need::Read) {
             return Err(forbidden(&caller, Need::Read));
         }
-        let id = self.sessions.open(name, role, Instant::now())?;
+        let id = self.sessions.open(digest(token), Instant::now())?;
         Ok(cookie(&id, super::SESSION_TIME.as_secs(), is_https(&request.headers)))
     }
 

@@ -60,8 +60,6 @@ pub struct Context {
     pub flush: Flush,
     /// Who may do what.
     pub access: Access,
-    /// Names under which the listener is reached, besides its own address.
-    pub hosts: Vec<String>,
     /// Whether clients are served: configured, listening and not draining.
     pub ready: watch::Receiver<bool>,
 }
@@ -96,7 +94,12 @@ impl Shared {
         own: Authorities,
         finished: watch::Receiver<bool>,
     ) -> Result<Self, getrandom::Error> {
-        let own = own.and(&context.hosts);
         Ok(Self { context, finished, own, sessions: Sessions::new()?, attempts: Attempts::default() })
+    }
+
+    /// Whether a `Host` is the listener's own: its address, or a name in the settings in force.
+    fn is_own(&self, host: &str) -> bool {
+        let routing = self.context.routing.load();
+        self.own.clone().and(&routing.in_force().settings.control.hosts).contains(host)
     }
 }

@@ -158,6 +158,7 @@ impl Shared {
         let detail = refusal.to_string();
         match refusal {
             Refusal::UnknownOperation(id) => no_operation(id.as_str()),
+            Refusal::HandedOver => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after_s(1),
             Refusal::NotReady { assessment, .. } => {
                 let missing: Vec<_> = assessment.missing().map(|condition| json!(condition)).collect();
                 Problem::new(StatusCode::CONFLICT, format!("{detail}; `force` with a reason passes"))

@@ -2,18 +2,18 @@
 //! a bounded time for the head of a request and for taking its answer, and an end that does not wait for whoever does not finish.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::response::Response;
+use http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -29,6 +29,8 @@ const MAX_CONNECTIONS: usize = 512;
 const HEAD_TIME: Duration = Duration::from_secs(30);
 /// How long requests may take to finish when the listener ends.
 const FINISH_TIME: Duration = Duration::from_secs(2);
+/// How long a connection may take to say something when the listener ends.
+const HEAR_OUT: Duration = Duration::from_millis(500);
 /// How long to wait after an accept that failed, which usually means: no file descriptors left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -43,7 +45,8 @@ pub enum RunError {
     Random(#[from] getrandom::Error),
 }
 
-/// Serves the API and the pages until `finished` turns true.
+/// Serves the API and the pages until `finished` turns true. `closed` turns true when no connection is
+/// taken any more, which is before the last request is answered.
 ///
 /// # Errors
 /// When it cannot begin.
@@ -52,17 +55,23 @@ pub async fn run(
     context: Context,
     pages: Pages,
     finished: watch::Receiver<bool>,
+    closed: watch::Sender<bool>,
 ) -> Result<(), RunError> {
     let own = Authorities::of(listener.local_addr()?);
     let shared = Arc::new(Shared::new(context, own, finished.clone())?);
-    accept(listener, &router(shared, pages), finished).await;
+    accept(listener, &router(shared, pages), finished, &closed).await;
     Ok(())
 }
 
-async fn accept(listener: TcpListener, router: &Router, mut finished: watch::Receiver<bool>) {
+async fn accept(
+    listener: TcpListener,
+    router: &Router,
+    mut finished: watch::Receiver<bool>,
+    closed: &watch::Sender<bool>,
+) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let peers = Peers::default();
-    let graceful = GracefulShutdown::new();
+    let ends = finished.clone();
     loop {
         let accepted = async {
             let place = Arc::clone(&places).acquire_owned().await;
@@ -78,7 +87,7 @@ async fn accept(listener: TcpListener, router: &Router, mut finished: watch::Rec
                     tracing::debug!(%peer, "this peer has too many connections to the control listener");
                     continue;
                 };
-                let connection = serve(stream, peer, router.clone(), &graceful);
+                let connection = serve(stream, peer, router.clone(), ends.clone());
                 tasks::spawn(async move {
                     connection.await;
                     drop((place, peer_place));
@@ -91,31 +100,62 @@ async fn accept(listener: TcpListener, router: &Router, mut finished: watch::Rec
         }
     }
     drop(listener);
-    if tokio::time::timeout(FINISH_TIME, graceful.shutdown()).await.is_err() {
+    closed.send_replace(true);
+    // Every connection has given its place back.
+    let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
+    if tokio::time::timeout(FINISH_TIME, places.acquire_many(all)).await.is_err() {
         tracing::debug!("connections to the control listener were cut");
     }
 }
 
-fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    graceful: &GracefulShutdown,
-) -> impl Future<Output = ()> + Send + 'static {
+async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, mut finished: watch::Receiver<bool>) {
     let router = TowerToHyperService::new(router);
+    let is_last = finished.clone();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        let answer = router.call(request);
-        async move { answer.await as Result<Response, Infallible> }
+        let (answer, is_last) = (router.call(request), is_last.clone());
+        async move {
+            let mut answer: Result<Response, Infallible> = answer.await;
+            if let Ok(answer) = &mut answer
+                && *is_last.borrow()
+            {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            answer
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .serve_connection(TokioIo::new(Impatient::new(stream)), service);
-    let connection = graceful.watch(connection);
-    async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%peer, %error, "a connection to the control listener broke off");
-        }
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = done(&mut finished) => end(connection).await,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection to the control listener broke off");
     }
+}
+
+/// Ends a connection after its present request. hyper closes one at once on which it has read nothing yet,
+/// although a request may be on its way or lie there: so everyone is heard out for a moment first, and
+/// answers say themselves that they are the last.
+async fn end<I, S>(mut connection: Pin<&mut http1::Connection<I, S>>) -> hyper::Result<()>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = axum::body::Body>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if let Ok(ended) = tokio::time::timeout(HEAR_OUT, connection.as_mut()).await {
+        return ended;
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
+}
+
+/// Resolves when the listener ends.
+async fn done(finished: &mut watch::Receiver<bool>) {
+    // A sender that is gone means the same: nobody will say it any more.
+    finished.wait_for(|done| *done).await.ok();
 }

@@ -2,7 +2,7 @@
 //! alone: what is kept is its digest, in memory, for a bounded number and a bounded time.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::config::Role;
+use super::access::Digest;
 
 /// The name of the cookie that holds a session's id.
 pub const COOKIE: &str = "parallax_session";
@@ -29,8 +29,8 @@ pub(super) struct Sessions {
 }
 
 struct Session {
-    name: Arc<str>,
-    role: Role,
+    /// Of the token that it was opened with: it is over when that is nobody's any more.
+    token: Digest,
     ends: Instant,
 }
 
@@ -43,7 +43,7 @@ impl Sessions {
     }
 
     /// Opens a session, and gives its id.
-    pub(super) fn open(&self, name: Arc<str>, role: Role, now: Instant) -> Result<String, getrandom::Error> {
+    pub(super) fn open(&self, token: Digest, now: Instant) -> Result<String, getrandom::Error> {
         let mut random = [0; 32];
         getrandom::fill(&mut random)?;
         let id = URL_SAFE_NO_PAD.encode(random);
@@ -54,16 +54,16 @@ impl Sessions {
         {
             open.remove(&oldest);
         }
-        open.insert(key(&id), Session { name, role, ends: now + SESSION_TIME });
+        open.insert(key(&id), Session { token, ends: now + SESSION_TIME });
         Ok(id)
     }
 
-    /// Whose session this is.
-    pub(super) fn find(&self, id: &str, now: Instant) -> Option<(SessionKey, Arc<str>, Role)> {
+    /// With whose token this session was opened.
+    pub(super) fn find(&self, id: &str, now: Instant) -> Option<(SessionKey, Digest)> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let key = key(id);
         let session = open.get(&key).filter(|session| session.ends > now)?;
-        Some((key, Arc::clone(&session.name), session.role))
+        Some((key, session.token))
     }
 
     /// Ends a session.
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn open(sessions: &Sessions, now: Instant) -> String {
-        sessions.open("anna".into(), Role::Operator, now).expect("random numbers")
+        sessions.open([7; 32], now).expect("random numbers")
     }
 
     #[test]
@@ -104,8 +104,8 @@ mod tests {
         let (one, other) = (open(&sessions, now), open(&sessions, now));
         assert_ne!(one, other);
         assert_eq!(one.len(), 43, "256 bits");
-        let (key, name, role) = sessions.find(&one, now).expect("open");
-        assert_eq!((name.as_ref(), role), ("anna", Role::Operator));
+        let (key, token) = sessions.find(&one, now).expect("open");
+        assert_eq!(token, [7; 32]);
         sessions.close(&key);
         assert!(sessions.find(&one, now).is_none());
         assert!(sessions.find(&other, now).is_some());

@@ -1,26 +1,28 @@
 //! From settings and the store's memory to the operations as they stand now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use parallax_core::operation::{Operation, OperationId};
 use parallax_core::stage::Stage;
 use parallax_core::tally::Tally;
+use parallax_core::transition::Transition;
 
 use super::StartError;
+use super::ways;
 use crate::config::Settings;
-use crate::routing::{Entry, Routing, SharedRouting};
+use crate::routing::{Entry, InForce, Routing};
 use crate::store::{self, PlanFile, SeenSignature, Store, StoreError, StoreUrl, StoredStage};
 use crate::telemetry::Telemetry;
 use crate::tls::ServerTls;
+use crate::upstream::Reach;
 
-/// What an earlier process left.
+/// What an earlier process left. It is kept while this one runs: an operation that is added by a
+/// reload finds here what it had.
 pub(super) struct Memory {
     pub(super) totals: BTreeMap<OperationId, Tally>,
     pub(super) stages: BTreeMap<OperationId, StoredStage>,
-    pub(super) faults: Vec<SeenSignature>,
 }
 
 /// The store, and the plan file beside it.
@@ -29,14 +31,17 @@ pub(super) fn open_store(url: &str) -> Result<(Store, Option<PlanFile>), StoreEr
     Ok((store::open(url)?, plan_file))
 }
 
-/// What an earlier process left, of the operations that are configured.
+/// What an earlier process left: counts and stages of all operations, also of those that are not
+/// configured, and the faults of those that are.
 pub(super) async fn remember(
     store: &Store,
     plan_file: Option<&PlanFile>,
     operations: &[Arc<Operation>],
-) -> Result<Memory, StoreError> {
+    told: Vec<StoredStage>,
+) -> Result<(Memory, Vec<SeenSignature>), StoreError> {
     let ids: Vec<OperationId> = operations.iter().map(|operation| operation.id.clone()).collect();
-    let planned = plan_file.map(PlanFile::read).transpose()?.unwrap_or_default();
+    let mut planned = plan_file.map(PlanFile::read).transpose()?.unwrap_or_default();
+    planned.extend(told);
     let (totals, stages, faults) = store
         .read(move |backend| {
             let mut faults = Vec::new();
@@ -46,27 +51,59 @@ pub(super) async fn remember(
             Ok((backend.totals()?, backend.stages()?, faults))
         })
         .await?;
-    Ok(Memory { totals: totals.into_iter().collect(), stages: store::merge(stages, planned), faults })
+    Ok((Memory { totals: totals.into_iter().collect(), stages: store::merge(stages, planned) }, faults))
 }
 
-/// The operations as they stand now.
+/// The routing that a process begins with.
 pub(super) fn routing(
-    operations: &[Arc<Operation>],
+    settings: Arc<Settings>,
+    reach: Reach,
     memory: &Memory,
     telemetry: &Telemetry,
-) -> Result<SharedRouting, StartError> {
+) -> Result<Routing, StartError> {
     let entry = |operation: &Arc<Operation>| {
-        let lasting = memory.totals.get(&operation.id).cloned().unwrap_or_default();
-        let stored = memory.stages.get(&operation.id);
-        Ok::<_, StartError>(Entry {
-            operation: Arc::clone(operation),
-            stage: stored.map_or(Stage::from(operation.initial_stage), |stored| stored.stage),
-            revision: stored.map_or(0, |stored| stored.revision),
-            meter: telemetry.meter(&operation.id, lasting, operation.rules.specs())?,
-        })
+        let known = memory.stages.get(&operation.id).map(|stored| (stored.stage, stored.revision));
+        entry(operation, known, memory, telemetry)
     };
-    let entries = operations.iter().map(entry).collect::<Result<_, _>>()?;
-    Ok(Arc::new(ArcSwap::from_pointee(Routing::new(entries)?)))
+    let entries = settings.operations.iter().map(entry).collect::<Result<_, _>>()?;
+    Ok(Routing::new(entries, InForce { settings, reach: Arc::new(reach) })?)
+}
+
+/// The routing after a reload: operations that stay are where they are, others are where they were
+/// last, whoever knows that.
+pub(super) fn changed(
+    present: &Routing,
+    last: &HashMap<OperationId, Transition>,
+    settings: Arc<Settings>,
+    memory: &Memory,
+    telemetry: &Telemetry,
+) -> Result<Routing, StartError> {
+    let entry = |operation: &Arc<Operation>| {
+        let id = &operation.id;
+        let stays = present.entry(id).map(|entry| (entry.stage, entry.revision));
+        let stored = memory.stages.get(id).map(|stored| (stored.stage, stored.revision));
+        let moved = last.get(id).map(|last| (last.to, last.revision));
+        let known = stays.or(stored.into_iter().chain(moved).max_by_key(|(_, revision)| *revision));
+        entry(operation, known, memory, telemetry)
+    };
+    let entries = settings.operations.iter().map(entry).collect::<Result<_, _>>()?;
+    let before = present.in_force();
+    let reach = Arc::new(ways::changed(&before.reach, &before.settings, &settings, telemetry)?);
+    Ok(Routing::new(entries, InForce { settings, reach })?)
+}
+
+/// An operation where it is known to be. One that has never moved is where the file says.
+fn entry(
+    operation: &Arc<Operation>,
+    known: Option<(Stage, u64)>,
+    memory: &Memory,
+    telemetry: &Telemetry,
+) -> Result<Entry, StartError> {
+    let moved = known.filter(|(_, revision)| *revision > 0);
+    let (stage, revision) = moved.unwrap_or((Stage::from(operation.initial_stage), 0));
+    let lasting = memory.totals.get(&operation.id).cloned().unwrap_or_default();
+    let meter = telemetry.meter(&operation.id, lasting, operation.rules.specs())?;
+    Ok(Entry { operation: Arc::clone(operation), stage, revision, meter })
 }
 
 /// What clients are shown; none where no certificate is configured.
@@ -95,10 +132,23 @@ pub(super) fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListen
     open().map_err(|error| StartError::Listen { key, address, error })
 }
 
-/// Everything that the settings name, opened and read.
-pub(super) struct Opened {
+/// The two sockets that are listened on. Clones are the same sockets.
+pub(super) struct Listeners {
     pub(super) proxy: TcpListener,
     pub(super) control: TcpListener,
+}
+
+impl Listeners {
+    pub(super) fn open(settings: &Settings) -> Result<Self, StartError> {
+        let proxy = listen("listen", settings.listen)?;
+        let control = listen("control.listen", settings.control.listen)?;
+        Ok(Self { proxy, control })
+    }
+}
+
+/// Everything that the settings name, opened.
+pub(super) struct Opened {
+    pub(super) listeners: Listeners,
     pub(super) store: Store,
     pub(super) plan_file: Option<PlanFile>,
 }
@@ -106,9 +156,8 @@ pub(super) struct Opened {
 impl Opened {
     /// Opens the listeners first: they are what is most often taken, and they leave no trace.
     pub(super) fn from(settings: &Settings) -> Result<Self, StartError> {
-        let proxy = listen("listen", settings.listen)?;
-        let control = listen("control.listen", settings.control.listen)?;
+        let listeners = Listeners::open(settings)?;
         let (store, plan_file) = open_store(&settings.store)?;
-        Ok(Self { proxy, control, store, plan_file })
+        Ok(Self { listeners, store, plan_file })
     }
 }

@@ -10,7 +10,6 @@ use tokio::sync::watch;
 
 use super::certificates;
 use crate::api::{self, Access, Context};
-use crate::config::Token;
 use crate::recorder::Flush;
 use crate::rollout::Rollout;
 use crate::routing::SharedRouting;
@@ -34,11 +33,10 @@ pub(super) struct Control {
     pub(super) rollout: Arc<Rollout>,
     pub(super) flush: Flush,
     pub(super) exporter: Option<Exporter>,
-    pub(super) tokens: Vec<Token>,
-    pub(super) hosts: Vec<String>,
-    pub(super) retention: Duration,
+    pub(super) access: Access,
     pub(super) ready: watch::Receiver<bool>,
     pub(super) finished: watch::Receiver<bool>,
+    pub(super) closed: watch::Sender<bool>,
 }
 
 impl Control {
@@ -49,7 +47,7 @@ impl Control {
         if let Some(tls) = self.tls.clone() {
             tasks::spawn(certificates::watch(tls));
         }
-        tasks::spawn(purge(self.store.clone(), self.retention));
+        tasks::spawn(purge(self.store.clone(), Arc::clone(&self.routing)));
         let exporting =
             self.exporter.take().map(|exporter| tasks::spawn(exporter.run(self.finished.clone())));
         self.serve().await;
@@ -70,20 +68,20 @@ impl Control {
             store: self.store,
             rollout: self.rollout,
             flush: self.flush,
-            access: Access::new(self.tokens),
-            hosts: self.hosts,
+            access: self.access,
             ready: self.ready,
         };
-        if let Err(error) = api::run(listener, context, ui::pages(), self.finished).await {
+        if let Err(error) = api::run(listener, context, ui::pages(), self.finished, self.closed).await {
             tracing::error!(%error, "the control listener has failed");
         }
     }
 }
 
 /// Forgets samples and minutes that are older than `retention`.
-async fn purge(store: Store, retention: Duration) {
-    let retention = SignedDuration::try_from(retention).unwrap_or(SignedDuration::MAX);
+async fn purge(store: Store, routing: SharedRouting) {
     loop {
+        let retention = routing.load().in_force().settings.retention;
+        let retention = SignedDuration::try_from(retention).unwrap_or(SignedDuration::MAX);
         if let Ok(before) = Timestamp::now().checked_sub(retention)
             && let Err(error) = store.purge(before).await
         {

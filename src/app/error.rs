@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use parallax_core::exchange::Side;
 
+use super::{HandOverError, ReloadError};
 use crate::store::StoreError;
 use crate::tls::TlsError;
 
@@ -60,6 +61,12 @@ pub enum StartError {
     /// The operating system gave no thread or runtime.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
+    /// The process that was to be replaced does not hand over.
+    #[error("cannot take over: {0}")]
+    HandOver(#[from] HandOverError),
+    /// The configuration would lose operations of the process that was to be replaced.
+    #[error("cannot take over: {0}")]
+    Moved(Box<ReloadError>),
     /// Signals cannot be received.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),

@@ -1,43 +1,30 @@
-//! The program while it runs: its addresses, and how to end it.
+//! The program while it runs: its addresses, its threads, and what they share.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use parallax_core::exchange::Side;
+use arc_swap::ArcSwap;
 use parallax_core::isolation::Isolation;
 use tokio::sync::watch;
 
-use super::assemble::{self, Opened};
+use super::assemble::{self, Listeners, Memory, Opened};
 use super::telling::{LogThread, Telling};
-use super::{StartError, control, own_address, threads};
+use super::{StartError, control, own_address, threads, ways};
 use crate::access_log::Reopen;
-use crate::config::{self, Settings};
+use crate::api::Access;
+use crate::config::Settings;
 use crate::isolate::Children;
-use crate::proxy::{self, Acceptor, Edge, Sticky, Worker, WorkerHandle};
+use crate::proxy::{self, Acceptor, Edge, Worker, WorkerHandle};
 use crate::queue::{self, Queue};
 use crate::recorder::{Flush, Recorder};
 use crate::rollout::Rollout;
 use crate::routing::SharedRouting;
 use crate::runner::{Carried, Gates, Runner};
-use crate::store::Store;
+use crate::store::{Store, StoredStage};
 use crate::telemetry::Telemetry;
 use crate::tls::ServerTls;
-use crate::upstream::{PoolLimits, Upstream};
-
-/// How long clients may take to finish their requests when the process ends.
-const CLIENTS_MAY_TAKE: Duration = Duration::from_secs(10);
-/// How long waiting checks may take after that.
-const CHECKS_MAY_TAKE: Duration = Duration::from_secs(10);
-/// How long a connection to a side is kept; below the 5 s after which common servers close theirs.
-const IDLE_FOR: Duration = Duration::from_secs(4);
-/// How long a connection to a side with a name is used before the name is looked up again.
-const KEEP_FOR: Duration = Duration::from_secs(30);
-/// How long making a connection to a side may take.
-const CONNECT: Duration = Duration::from_secs(5);
-/// Connections to a side that a data thread keeps.
-const KEPT: usize = 1024;
+use crate::traces::Exporter;
 
 /// The program while it runs. Dropping it without [`Running::stop`] leaves the threads to the end
 /// of the process.
@@ -46,31 +33,114 @@ pub struct Running {
     pub proxy: SocketAddr,
     /// Where the UI, the API and the metrics are.
     pub control: SocketAddr,
-    signals: Signals,
-    clients: Vec<JoinHandle<()>>,
-    runners: Vec<JoinHandle<()>>,
-    control_thread: JoinHandle<()>,
-    log: Option<LogThread>,
+    pub(super) parts: Parts,
+    pub(super) ends: Ends,
+    /// The same sockets as those that are listened on, for a process that takes over.
+    pub(super) listeners: Listeners,
+    pub(super) clients: Vec<JoinHandle<()>>,
+    pub(super) runners: Vec<JoinHandle<()>>,
+    pub(super) control_thread: Option<JoinHandle<()>>,
+    pub(super) log: Option<LogThread>,
     /// Has the access log opened again.
     pub(super) reopen: Reopen,
-    store: Store,
-}
-
-/// What each part is told when the process ends.
-struct Signals {
-    ready: watch::Sender<bool>,
-    draining: watch::Sender<bool>,
-    finished: watch::Sender<bool>,
+    /// Sends spans, once the control thread is started.
+    exporter: Option<Exporter>,
+    /// Takes what the process before this one still counts, where there was one.
+    pub(super) inheriting: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// What the threads share.
-struct Parts {
-    legacy: Arc<Upstream>,
-    candidate: Arc<Upstream>,
-    routing: SharedRouting,
-    telemetry: Arc<Telemetry>,
-    recorder: Arc<Recorder>,
-    tls: Option<Arc<ServerTls>>,
+pub(super) struct Parts {
+    pub(super) routing: SharedRouting,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) rollout: Arc<Rollout>,
+    pub(super) flush: Flush,
+    pub(super) store: Store,
+    pub(super) access: Access,
+    pub(super) memory: Memory,
+    pub(super) tls: Option<Arc<ServerTls>>,
+}
+
+/// What each part is told when the process ends, in this order.
+pub(super) struct Ends {
+    /// Turns false first.
+    pub(super) ready: watch::Sender<bool>,
+    /// No new connection, and the end of each after its present request.
+    pub(super) draining: watch::Sender<bool>,
+    /// Whatever is left ends at once.
+    pub(super) cut: watch::Sender<bool>,
+    /// Clients and checks are done: the control listener ends, and the last counts are written.
+    pub(super) finished: watch::Sender<bool>,
+    /// Is told: the control listener takes no more connections.
+    pub(super) closed: watch::Sender<bool>,
+}
+
+/// Everything opened and read; no thread that serves anybody is started.
+pub(super) struct Prepared {
+    listeners: Listeners,
+    parts: Parts,
+    telling: Telling,
+}
+
+impl Prepared {
+    /// Reads what an earlier process left in the store, and `told`, the stages of one that is
+    /// handing over.
+    pub(super) async fn new(
+        settings: Settings,
+        opened: Opened,
+        told: Vec<StoredStage>,
+    ) -> Result<Self, StartError> {
+        let Opened { listeners, store, plan_file } = opened;
+        let (memory, faults) =
+            assemble::remember(&store, plan_file.as_ref(), &settings.operations, told).await?;
+        let (proxy, control) = (local_address(&listeners.proxy)?, local_address(&listeners.control)?);
+        own_address::check(&settings, &[proxy, control]).await?;
+        let telemetry = Arc::new(Telemetry::new()?);
+        let telling = Telling::open(&settings, &telemetry)?;
+        let tls = assemble::tls(&settings)?;
+        let access = Access::new(&settings.control.tokens);
+        let reach = ways::reach(&settings, &telemetry)?;
+        let routing = assemble::routing(Arc::new(settings), reach, &memory, &telemetry)?;
+        let routing = Arc::new(ArcSwap::from_pointee(routing));
+        let recorder = Recorder::new(store.clone(), Arc::clone(&telemetry), faults);
+        let rollout = Arc::new(Rollout::new(Arc::clone(&routing), store.clone(), plan_file));
+        let flush = Flush::new(Arc::clone(&recorder));
+        let parts = Parts { routing, telemetry, recorder, rollout, flush, store, access, memory, tls };
+        Ok(Self { listeners, parts, telling })
+    }
+
+    /// Starts to serve clients and to run checks.
+    pub(super) fn serve(self) -> Result<Running, StartError> {
+        let Self { listeners, parts, mut telling } = self;
+        let ends = Ends {
+            ready: watch::channel(true).0,
+            draining: watch::channel(false).0,
+            cut: watch::channel(false).0,
+            finished: watch::channel(false).0,
+            closed: watch::channel(false).0,
+        };
+        let (proxy, control) = (local_address(&listeners.proxy)?, local_address(&listeners.control)?);
+        let (queue, runners) = start_runners(&parts, &telling.carried, &ends)?;
+        let edge = telling.edge(proxy.port());
+        let clients = start_proxy(&parts, (queue, edge), again(&listeners.proxy)?, &ends)?;
+        let Telling { log, reopen, exporter, .. } = telling;
+        let (control_thread, inheriting) = (None, None);
+        Ok(Running {
+            proxy,
+            control,
+            parts,
+            ends,
+            listeners,
+            clients,
+            runners,
+            control_thread,
+            log,
+            reopen,
+            exporter,
+            inheriting,
+        })
+    }
 }
 
 impl Running {
@@ -81,181 +151,104 @@ impl Running {
     /// When something cannot be started; then nothing is left running.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let opened = Opened::from(&settings)?;
-        let proxy = local_address(&opened.proxy)?;
-        let control_address = local_address(&opened.control)?;
-        let memory =
-            assemble::remember(&opened.store, opened.plan_file.as_ref(), &settings.operations).await?;
-        own_address::check(&settings, &[proxy, control_address]).await?;
-        let telemetry = Arc::new(Telemetry::new()?);
-        let mut telling = Telling::open(&settings, &telemetry)?;
-        let routing = assemble::routing(&settings.operations, &memory, &telemetry)?;
-        let recorder = Recorder::new(opened.store.clone(), Arc::clone(&telemetry), memory.faults);
-        let parts = Parts {
-            legacy: upstream(Side::Legacy, &settings.legacy, &telemetry)?,
-            candidate: upstream(Side::Candidate, &settings.candidate, &telemetry)?,
-            routing,
-            telemetry,
-            recorder,
-            tls: assemble::tls(&settings)?,
-        };
-        let signals = Signals {
-            ready: watch::channel(true).0,
-            draining: watch::channel(false).0,
-            finished: watch::channel(false).0,
-        };
-        let (queue, runners) = start_runners(&settings, &parts, &telling.carried)?;
-        let edge = telling.edge(proxy.port());
-        let clients = start_proxy(&settings, &parts, (queue, edge), opened.proxy, &signals)?;
-        let rollout = Arc::new(Rollout::new(
-            Arc::clone(&parts.routing),
-            opened.store.clone(),
-            opened.plan_file,
-            Arc::clone(&parts.legacy.addresses),
-        ));
+        let mut running = Prepared::new(settings, opened, Vec::new()).await?.serve()?;
+        running.open_control()?;
+        Ok(running)
+    }
+
+    /// Starts the control listener, and the writing of counts.
+    pub(super) fn open_control(&mut self) -> Result<(), StartError> {
+        let exporter = self.exporter.take();
+        let Parts { routing, telemetry, rollout, flush, store, access, tls, .. } = &self.parts;
         let control = control::Control {
-            listener: opened.control,
-            tls: parts.tls,
-            routing: parts.routing,
-            telemetry: parts.telemetry,
-            store: opened.store.clone(),
-            rollout,
-            flush: Flush::new(parts.recorder),
-            exporter: telling.exporter,
-            tokens: settings.control.tokens,
-            hosts: settings.control.hosts,
-            retention: settings.retention,
-            ready: signals.ready.subscribe(),
-            finished: signals.finished.subscribe(),
+            listener: again(&self.listeners.control)?,
+            tls: tls.clone(),
+            routing: Arc::clone(routing),
+            telemetry: Arc::clone(telemetry),
+            store: store.clone(),
+            rollout: Arc::clone(rollout),
+            flush: flush.clone(),
+            exporter,
+            access: access.clone(),
+            ready: self.ends.ready.subscribe(),
+            finished: self.ends.finished.subscribe(),
+            closed: self.ends.closed.clone(),
         };
-        let control_thread =
-            threads::start("plx-control", move || control.run()).map_err(StartError::Thread)?;
-        Ok(Self {
-            proxy,
-            control: control_address,
-            signals,
-            clients,
-            runners,
-            control_thread,
-            log: telling.log,
-            reopen: telling.reopen,
-            store: opened.store,
-        })
-    }
-
-    /// Drains: no new connection, requests and checks finish, counts are written.
-    pub async fn stop(self) {
-        self.signals.ready.send_replace(false);
-        self.signals.draining.send_replace(true);
-        join(self.clients).await;
-        join(self.runners).await;
-        self.signals.finished.send_replace(true);
-        join(vec![self.control_thread]).await;
-        if let Some(log) = self.log {
-            log.end().await;
-        }
-        self.store.close().await;
+        let thread = threads::start("plx-control", move || control.run()).map_err(StartError::Thread)?;
+        self.control_thread = Some(thread);
+        Ok(())
     }
 }
 
-fn upstream(
-    side: Side,
-    configured: &config::Upstream,
-    telemetry: &Telemetry,
-) -> Result<Arc<Upstream>, StartError> {
-    let upstream = Upstream::new(side, configured, telemetry.repairs(side)?);
-    upstream.map(Arc::new).map_err(|error| StartError::SideTls { side, error })
-}
-
-fn local_address(listener: &std::net::TcpListener) -> Result<SocketAddr, StartError> {
+fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(StartError::Thread)
 }
 
+/// The same socket once more.
+fn again(listener: &TcpListener) -> Result<TcpListener, StartError> {
+    listener.try_clone().map_err(StartError::Thread)
+}
+
 fn start_runners(
-    settings: &Settings,
     parts: &Parts,
     carried: &Carried,
+    ends: &Ends,
 ) -> Result<(Queue, Vec<JoinHandle<()>>), StartError> {
-    let max_in_flight = settings.candidate.max_in_flight.max(1);
-    let count = threads::per_core().min(max_in_flight);
-    let limits = &settings.limits;
+    let routing = parts.routing.load();
+    let reach = &routing.in_force().reach;
+    let limits = &routing.in_force().settings.limits;
     let depth = parts.telemetry.queue_depth.clone();
-    let (queue, exits) = queue::channel(count, limits.queue_checks, limits.queue_bytes, depth);
+    let (queue, exits) =
+        queue::channel(reach.threads().runners, limits.queue_checks, limits.queue_bytes, depth);
     let isolation: Arc<dyn Isolation> = Arc::new(Children::of_this_program());
     parts.telemetry.watch_queue(limits.queue_checks, limits.queue_bytes, {
         let budget = Arc::clone(queue.budget());
         move || budget.held()
     });
-    let gates = Gates::new(count, max_in_flight, &parts.telemetry);
+    let gates = Gates::new(reach.threads().runners, reach.max_in_flight(), &parts.telemetry);
     let mut threads = Vec::new();
     for (number, jobs) in exits.into_iter().enumerate() {
-        // A runner's part of the limit is never more; fewer kept connections would churn.
-        let pool_limits = pool_limits(max_in_flight.div_ceil(count));
-        let seat = gates.seat(number);
+        let (seat, carried) = (gates.seat(number), carried.clone());
         let recorder = Arc::clone(&parts.recorder);
-        let (legacy, candidate) = (&parts.legacy, &parts.candidate);
-        let isolation = Arc::clone(&isolation);
-        let carried = carried.clone();
-        let runner = Runner::new(jobs, legacy, candidate, pool_limits, &seat, carried, recorder, isolation);
-        let work = move || runner.run(CHECKS_MAY_TAKE);
+        let runner = Runner::new(jobs, reach, seat, carried, recorder, Arc::clone(&isolation));
+        let cut = ends.cut.subscribe();
+        let work = move || runner.run(cut);
         threads.push(threads::start(&format!("plx-run-{number}"), work).map_err(StartError::Thread)?);
     }
     Ok((queue, threads))
 }
 
 fn start_proxy(
-    settings: &Settings,
     parts: &Parts,
     (queue, edge): (Queue, Edge),
-    listener: std::net::TcpListener,
-    signals: &Signals,
+    listener: TcpListener,
+    ends: &Ends,
 ) -> Result<Vec<JoinHandle<()>>, StartError> {
     let shared = Arc::new(proxy::Shared {
         tls: parts.tls.clone(),
-        routing: Arc::clone(&parts.routing),
         edge,
-        forwarded: settings.forwarded,
-        trusted_proxies: settings.trusted_proxies.clone(),
-        sticky: Sticky::new(settings.sticky.clone(), settings.trusted_proxies.clone()),
+        routing: Arc::clone(&parts.routing),
         queue,
         telemetry: Arc::clone(&parts.telemetry),
         complaints: proxy::Complaints::default(),
     });
-    let limits = proxy::Limits::from(&settings.limits);
-    let pool_limits = pool_limits(KEPT);
     let mut threads = Vec::new();
     let mut workers: Vec<WorkerHandle> = Vec::new();
-    for number in 0..threads::per_core() {
-        let (legacy, candidate) = (Arc::clone(&parts.legacy), Arc::clone(&parts.candidate));
-        let (worker, handle) = Worker::new(Arc::clone(&shared), legacy, candidate, pool_limits, limits);
+    for number in 0..parts.routing.load().in_force().reach.threads().data {
+        let (worker, handle) = Worker::new(Arc::clone(&shared), number);
         workers.push(handle);
-        let draining = signals.draining.subscribe();
-        let work = move || worker.run(draining, CLIENTS_MAY_TAKE);
+        let (draining, cut) = (ends.draining.subscribe(), ends.cut.subscribe());
+        let work = move || worker.run(draining, cut);
         threads.push(threads::start(&format!("plx-data-{number}"), work).map_err(StartError::Thread)?);
     }
-    let draining = signals.draining.subscribe();
-    let (most, metrics) = (settings.limits.connections, parts.telemetry.clients.clone());
+    let draining = ends.draining.subscribe();
+    let (routing, metrics) = (Arc::clone(&parts.routing), parts.telemetry.clients.clone());
     let accept = move || async move {
         match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => Acceptor { listener, workers, most, metrics }.run(draining).await,
+            Ok(listener) => Acceptor { listener, workers, routing, metrics }.run(draining).await,
             Err(error) => tracing::error!(%error, "cannot accept connections"),
         }
     };
     threads.push(threads::start("plx-accept", accept).map_err(StartError::Thread)?);
     Ok(threads)
-}
-
-fn pool_limits(idle: usize) -> PoolLimits {
-    PoolLimits { idle, idle_for: IDLE_FOR, keep_for: KEEP_FOR, connect: CONNECT }
-}
-
-/// Waits for threads without holding up the runtime that waits.
-async fn join(threads: Vec<JoinHandle<()>>) {
-    let joined = tokio::task::spawn_blocking(move || {
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a thread has panicked");
-            }
-        }
-    });
-    joined.await.ok();
 }

@@ -7,11 +7,12 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::logging;
-use crate::{app, config};
+use crate::app;
 
 /// Run the proxy, the checker, the API and the web UI, until the process is told to end
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parallax serve -c parallax.yaml\n\n\
+    SIGTERM drains, SIGHUP or a changed file reloads the configuration, SIGUSR2 lets a new process take over.\n\
     The variable PARALLAX_LOG says how much is logged: error, warn, info (default), debug.")]
 pub(super) struct ServeArgs {
     /// The configuration
@@ -20,12 +21,22 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let settings = config::load(&args.config)?;
+    let predecessor = app::Predecessor::of_this_process().context("cannot take over from another process")?;
+    let mut file = app::ConfigFile::at(&args.config);
+    let settings = match file.load() {
+        Ok(settings) => settings,
+        Err(errors) => {
+            if let Some(predecessor) = predecessor {
+                predecessor.refuse(&errors.to_string());
+            }
+            return Err(errors.into());
+        }
+    };
     logging::start()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(app::run(settings))?;
+    runtime.block_on(app::run(settings, file, predecessor))?;
     Ok(ExitCode::SUCCESS)
 }

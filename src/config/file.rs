@@ -22,6 +22,7 @@ use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::access_log::AccessLogFile;
+use super::drain::DrainFile;
 use super::error::At;
 use super::forwarded::Forwarded;
 use super::host_name::HostName;
@@ -73,6 +74,8 @@ pub(super) struct File {
     pub(super) traces: Option<TracesFile>,
     /// How long samples are kept; `7d` by default.
     pub(super) retention: Option<Raw<Duration>>,
+    /// How the process ends when it is told to.
+    pub(super) drain: Option<DrainFile>,
     /// Hosts under which clients reach the services: `shop.example.org`, with a port where it has one.
     /// The rule `origin` takes them for both sides' own, as it does the hosts of their URLs.
     pub(super) origins: Option<Vec<Raw<HostName>>>,

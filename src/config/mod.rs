@@ -5,6 +5,7 @@
 
 mod access_log;
 mod comparing;
+mod drain;
 mod error;
 mod file;
 mod forwarded;
@@ -35,6 +36,7 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 
 pub use access_log::{AccessLog, LogTarget};
+pub use drain::Drain;
 pub use error::{At, ConfigError, ConfigErrors};
 pub use forwarded::Forwarded;
 pub use limits::Limits;

@@ -9,6 +9,7 @@ use http::HeaderName;
 use parallax_core::operation::Operation;
 
 use super::access_log::AccessLog;
+use super::drain::Drain;
 use super::forwarded::Forwarded;
 use super::limits::Limits;
 use super::network::Network;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub traces: Option<Traces>,
     /// How long samples are kept.
     pub retention: Duration,
+    /// How the process ends.
+    pub drain: Drain,
     /// The operations, in the order of the file; at least one, and no two match the same requests.
     pub operations: Vec<Arc<Operation>>,
 }

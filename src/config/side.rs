@@ -12,7 +12,7 @@ use super::scalar::Scalar;
 use crate::tls::SideTls;
 
 /// How one of the two services is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// Where it is.
     pub url: UpstreamUrl,

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::problem;
 use super::worker::WorkerHandle;
+use crate::routing::SharedRouting;
 use crate::telemetry::ClientMetrics;
 
 /// How long to wait when the operating system gives no connection, for lack of file descriptors
@@ -20,8 +21,8 @@ pub struct Acceptor {
     pub listener: TcpListener,
     /// Who serves them.
     pub workers: Vec<WorkerHandle>,
-    /// Connections at a time, at most.
-    pub most: usize,
+    /// Where it stands how many there may be at a time.
+    pub routing: SharedRouting,
     /// Where those beyond are counted.
     pub metrics: ClientMetrics,
 }
@@ -54,7 +55,8 @@ impl Acceptor {
         }
     }
     fn is_full(&self) -> bool {
-        self.workers.iter().map(WorkerHandle::active).sum::<usize>() >= self.most
+        let most = self.routing.load().in_force().settings.limits.connections;
+        self.workers.iter().map(WorkerHandle::active).sum::<usize>() >= most
     }
 
     /// Says that there are too many, where that can be said in a moment, and closes.

@@ -14,7 +14,7 @@ use super::client::Client;
 use super::sent::Sent;
 use super::service::{Met, Service};
 use super::{head, interim, upgrade};
-use crate::upstream::{Again, Fault, RequestBody, ResponseBody, SendError};
+use crate::upstream::{Access, Again, Fault, RequestBody, ResponseBody, SendError, Sides};
 
 /// What it takes to ask for a request of an operation.
 pub(super) struct Asking<'r> {
@@ -47,13 +47,14 @@ impl Service {
             if met.operation.idempotent == Idempotent::False { Again::Never } else { Again::IfHarmless };
         sent.frame(&mut parts.headers, &body);
         let original = met.plan.falls_back.then(|| parts.headers.clone());
-        head::address_to(&mut parts, &self.sides.of(side).upstream, &met.operation.target_on(side, target));
+        head::address_to(&mut parts, &met.sides.of(side).upstream, &met.operation.target_on(side, target));
         upgrade::ask_again(&mut parts, switching);
         let began = Instant::now();
-        let mut error = match self.ask(side, Request::from_parts(parts, body), client, sent, again).await {
-            Ok(response) => return Ok(Asked { side, began, response }),
-            Err(error) => error,
-        };
+        let mut error =
+            match self.ask(&met.sides, side, Request::from_parts(parts, body), client, sent, again).await {
+                Ok(response) => return Ok(Asked { side, began, response }),
+                Err(error) => error,
+            };
         let unsent = original.and_then(|headers| Some((headers, error.unsent.take()?)));
         let Some((headers, unsent)) = unsent else { return Err((side, error)) };
         self.shared.complaints.say(
@@ -64,10 +65,11 @@ impl Service {
         );
         let (mut parts, body) = unsent.into_parts();
         parts.headers = headers;
-        head::address_to(&mut parts, &self.sides.legacy.upstream, target);
+        head::address_to(&mut parts, &met.sides.legacy.upstream, target);
         upgrade::ask_again(&mut parts, switching);
         let began = Instant::now();
-        match self.ask(Side::Legacy, Request::from_parts(parts, body), client, sent, again).await {
+        match self.ask(&met.sides, Side::Legacy, Request::from_parts(parts, body), client, sent, again).await
+        {
             Ok(response) => Ok(Asked { side: Side::Legacy, began, response }),
             Err(error) => Err((Side::Legacy, error)),
         }
@@ -77,6 +79,7 @@ impl Service {
     /// client takes to send it is not the side's doing.
     pub(super) async fn ask(
         &self,
+        sides: &Sides,
         side: Side,
         mut request: Request<RequestBody>,
         client: &Arc<Client>,
@@ -87,37 +90,35 @@ impl Service {
         if sent.hears_interim {
             interim::listen(&mut request, client, sent.gate.clone());
         }
-        let response = self.send(side, request, sent, again).await?;
+        let response = send(sides.of(side), request, sent, again).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS && !may_switch {
             let fault = Fault::protocol("it left HTTP unasked");
             return Err(SendError { fault, unsent: None, client_broke_off: false });
         }
         Ok(response)
     }
+}
 
-    async fn send(
-        &self,
-        side: Side,
-        request: Request<RequestBody>,
-        sent: &Sent,
-        again: Again,
-    ) -> Result<Response<ResponseBody>, SendError> {
-        let access = self.sides.of(side);
-        let mut send = pin!(access.pool.send(request, again));
-        let Some(limit) = access.upstream.timeout else { return send.await };
-        let mut deadline = Instant::now() + limit;
-        loop {
-            if let Ok(answered) = tokio::time::timeout_at(deadline.into(), send.as_mut()).await {
-                return answered;
-            }
-            deadline = match sent.at() {
-                Some(None) => Instant::now() + limit,
-                Some(Some(sent)) if sent + limit > Instant::now() => sent + limit,
-                Some(Some(_)) | None => {
-                    let fault = Fault::timeout(limit);
-                    return Err(SendError { fault, unsent: None, client_broke_off: false });
-                }
-            };
+async fn send(
+    access: &Access,
+    request: Request<RequestBody>,
+    sent: &Sent,
+    again: Again,
+) -> Result<Response<ResponseBody>, SendError> {
+    let mut send = pin!(access.pool.send(request, again));
+    let Some(limit) = access.upstream.timeout else { return send.await };
+    let mut deadline = Instant::now() + limit;
+    loop {
+        if let Ok(answered) = tokio::time::timeout_at(deadline.into(), send.as_mut()).await {
+            return answered;
         }
+        deadline = match sent.at() {
+            Some(None) => Instant::now() + limit,
+            Some(Some(sent)) if sent + limit > Instant::now() => sent + limit,
+            Some(Some(_)) | None => {
+                let fault = Fault::timeout(limit);
+                return Err(SendError { fault, unsent: None, client_broke_off: false });
+            }
+        };
     }
 }

@@ -9,7 +9,7 @@ use parallax_core::wire::HeadLimits;
 
 /// Bounds on what clients may send.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Of a head, and of a body whose length is said.
     pub(crate) message: HeadLimits,
     /// Of time.

@@ -37,12 +37,9 @@ use std::sync::Arc;
 
 pub use acceptor::Acceptor;
 pub use complaint::Complaints;
-pub use limits::Limits;
 pub use passage::Edge;
-pub use sticky::Sticky;
 pub use worker::{Worker, WorkerHandle};
 
-use crate::config::{Forwarded, Network};
 use crate::queue::Queue;
 use crate::routing::SharedRouting;
 use crate::telemetry::Telemetry;
@@ -52,16 +49,10 @@ use crate::tls::ServerTls;
 pub struct Shared {
     /// What clients are shown; none where they speak without TLS.
     pub tls: Option<Arc<ServerTls>>,
-    /// The operations and their stages.
+    /// The operations, their stages, and all else that is in force.
     pub routing: SharedRouting,
     /// What is learnt of requests, and what is told of them.
     pub edge: Edge,
-    /// Which headers tell the sides from whom a request came.
-    pub forwarded: Forwarded,
-    /// The networks whose word about that is believed.
-    pub trusted_proxies: Vec<Network>,
-    /// By what clients are recognised.
-    pub sticky: Sticky,
     /// Where checks go.
     pub queue: Queue,
     /// What is counted.

@@ -14,12 +14,14 @@ use super::capture::AnswerCapture;
 use super::upload::SharedCapture;
 use crate::queue::{AnswerHead, Chunks, Queue, RequestHead, Reservation, Waiting};
 use crate::telemetry::Ticket;
+use crate::upstream::Reach;
 
 /// A check in the making.
 pub(crate) struct PendingCheck {
     pub(crate) ticket: Ticket,
     pub(crate) queue: Queue,
     pub(crate) operation: Arc<Operation>,
+    pub(crate) reach: Arc<Reach>,
     pub(crate) request: RequestHead,
     pub(crate) request_body: Option<SharedCapture>,
     pub(crate) answering: Side,
@@ -51,6 +53,7 @@ impl PendingCheck {
         }
         let waiting = Waiting {
             operation: self.operation,
+            reach: self.reach,
             request: self.request,
             request_body,
             answering: self.answering,

@@ -25,19 +25,21 @@ use super::passage::Passage;
 use super::pending::PendingCheck;
 use super::sent::Sent;
 use super::serve::interim_written;
+use super::sticky::Sticky;
+use super::upload::UploadLimits;
 use super::{admission, head, interim, problem, upgrade};
 use crate::proxy::Shared;
 use crate::queue::{AnswerHead, RequestHead};
-use crate::routing::Entry;
+use crate::routing::{Entry, InForce};
 use crate::telemetry::{AnsweredBy, Meter, Ticket};
-use crate::upstream::{Again, ResponseBody, SendError, Sides, strip_hop_by_hop};
+use crate::upstream::{Again, Reach, ResponseBody, SendError, Sides, strip_hop_by_hop};
 use parallax_core::wire::Refusal;
 
 /// What serves the requests of one thread.
 pub(crate) struct Service {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) sides: Sides,
-    pub(crate) limits: Limits,
+    /// Which thread of the proxy this is.
+    pub(crate) thread: usize,
     /// Whether connections end with their present request.
     pub(crate) ending: AtomicBool,
 }
@@ -47,7 +49,20 @@ pub(super) struct Met {
     pub(super) operation: Arc<Operation>,
     pub(super) meter: Arc<Meter>,
     pub(super) plan: Plan,
-    check: Result<(), Skip>,
+    pub(super) sides: Arc<Sides>,
+    upload: UploadLimits,
+    /// The way to the other side, when that is to be checked.
+    check: Result<Arc<Reach>, Skip>,
+}
+
+/// A request as it has arrived.
+enum Arrived {
+    /// It is not taken.
+    Refused(Refusal),
+    /// It belongs to an operation.
+    Met(Met),
+    /// It belongs to none: these sides, and what its body may be.
+    Other(Arc<Sides>, UploadLimits),
 }
 
 impl Service {
@@ -58,12 +73,8 @@ impl Service {
         request: Request<Incoming>,
     ) -> Result<Response<AnswerBody>, Never> {
         let under_way = client.begin();
-        let Shared { edge, forwarded, trusted_proxies, .. } = &*self.shared;
-        let mut passage = edge.receive(client.peer, &request, *forwarded, trusted_proxies);
-        let response = match self.refusal(&client, &request) {
-            Some(refusal) => self.refuse(refusal),
-            None => self.answer_admitted(&client, request, &mut passage).await,
-        };
+        let (mut passage, arrived) = self.arrive(&client, &request);
+        let response = self.answer_arrived(&client, arrived, request, &mut passage).await;
         let mut response = passage.answer(response);
         interim_written(&client).await;
         if self.ending.load(Ordering::Relaxed) && client.protocol() == Protocol::Http1 {
@@ -72,11 +83,27 @@ impl Service {
         Ok(response.map(|body| body.while_under_way(under_way)))
     }
 
-    fn refusal(&self, client: &Client, request: &Request<Incoming>) -> Option<Refusal> {
-        match client.protocol() {
+    /// Everything is decided here, once and by what is in force at this moment: a change of stage or
+    /// of the configuration in the middle of a request does not touch it.
+    fn arrive(&self, client: &Client, request: &Request<Incoming>) -> (Passage, Arrived) {
+        let routing = self.shared.routing.load();
+        let in_force = routing.in_force();
+        let settings = &in_force.settings;
+        let passage =
+            self.shared.edge.receive(client.peer, request, settings.forwarded, &settings.trusted_proxies);
+        let refusal = match client.protocol() {
             Protocol::Http1 => client.meet(),
-            Protocol::Http2 => admission::refuse(request, &self.limits),
-        }
+            Protocol::Http2 => admission::refuse(request, &Limits::from(&settings.limits)),
+        };
+        let arrived = match (refusal, routing.find(request.method(), request.uri().path())) {
+            (Some(refusal), _) => Arrived::Refused(refusal),
+            (None, Some(entry)) => Arrived::Met(self.meet(entry, in_force, request, client, &passage)),
+            (None, None) => {
+                let sides = Arc::clone(in_force.reach.for_clients(self.thread));
+                Arrived::Other(sides, Limits::from(&settings.limits).upload)
+            }
+        };
+        (passage, arrived)
     }
 
     fn refuse(&self, refusal: Refusal) -> Response<AnswerBody> {
@@ -84,22 +111,22 @@ impl Service {
         problem::refused(refusal)
     }
 
-    async fn answer_admitted(
+    async fn answer_arrived(
         &self,
         client: &Arc<Client>,
+        arrived: Arrived,
         request: Request<Incoming>,
         passage: &mut Passage,
     ) -> Response<AnswerBody> {
-        let met = {
-            let routing = self.shared.routing.load();
-            let entry = routing.find(request.method(), request.uri().path());
-            entry.map(|entry| self.meet(entry, &request, client, passage))
-        };
         let may_switch = request.headers().contains_key(header::UPGRADE);
-        let response = match (met, self.shared.edge.refuse_circle(passage)) {
-            (met, Some(refusal)) => self.goes_round(met.as_ref(), passage, refusal),
-            (Some(met), None) => self.answer_operation(client, met, request, passage).await,
-            (None, None) => self.answer_other(client, request, passage).await,
+        let response = match (arrived, self.shared.edge.refuse_circle(passage)) {
+            (Arrived::Refused(refusal), _) => self.refuse(refusal),
+            (Arrived::Met(met), Some(refusal)) => self.goes_round(Some(&met), passage, refusal),
+            (Arrived::Other(..), Some(refusal)) => self.goes_round(None, passage, refusal),
+            (Arrived::Met(met), None) => self.answer_operation(client, met, request, passage).await,
+            (Arrived::Other(sides, upload), None) => {
+                self.answer_other(client, (&sides, upload), request, passage).await
+            }
         };
         if may_switch {
             client.decide(response.status() == StatusCode::SWITCHING_PROTOCOLS);
@@ -126,11 +153,16 @@ impl Service {
         sent
     }
 
-    /// Decides once, by what stands at this moment: a change of stage in the middle of a request
-    /// does not touch it.
-    fn meet(&self, entry: &Entry, request: &Request<Incoming>, client: &Client, passage: &Passage) -> Met {
+    fn meet(
+        &self,
+        entry: &Entry,
+        in_force: &InForce,
+        request: &Request<Incoming>,
+        client: &Client,
+        passage: &Passage,
+    ) -> Met {
         let bucket = if entry.stage.needs_bucket() {
-            self.shared.sticky.bucket(request.headers(), client.peer)
+            Sticky::of(&in_force.settings).bucket(request.headers(), client.peer)
         } else {
             None
         };
@@ -142,7 +174,14 @@ impl Service {
         } else {
             entry.operation.admits(request.method(), fastrand::u32(..))
         };
-        Met { operation: Arc::clone(&entry.operation), meter: Arc::clone(&entry.meter), plan, check }
+        Met {
+            operation: Arc::clone(&entry.operation),
+            meter: Arc::clone(&entry.meter),
+            plan,
+            sides: Arc::clone(in_force.reach.for_clients(self.thread)),
+            upload: Limits::from(&in_force.settings.limits).upload,
+            check: check.map(|()| Arc::clone(&in_force.reach)),
+        }
     }
 
     /// A request that goes round in a circle: nobody is asked once more.
@@ -168,6 +207,7 @@ impl Service {
     async fn answer_other(
         &self,
         client: &Arc<Client>,
+        (sides, upload): (&Sides, UploadLimits),
         request: Request<Incoming>,
         passage: &mut Passage,
     ) -> Response<AnswerBody> {
@@ -176,14 +216,14 @@ impl Service {
         let target = target_of(&parts);
         let switching = upgrade::prepare(&mut parts);
         self.shared.edge.tell(passage, &mut parts);
-        head::address_to(&mut parts, &self.sides.legacy.upstream, &target);
+        head::address_to(&mut parts, &sides.legacy.upstream, &target);
         upgrade::ask_again(&mut parts, switching.as_ref());
-        let body = sent.body(incoming, client, self.limits.upload, &parts.headers);
+        let body = sent.body(incoming, client, upload, &parts.headers);
         passage.sends(sent.capture.as_ref());
         sent.frame(&mut parts.headers, &body);
         let request = Request::from_parts(parts, body);
         let began = Instant::now();
-        match self.ask(Side::Legacy, request, client, &sent, Again::IfHarmless).await {
+        match self.ask(sides, Side::Legacy, request, client, &sent, Again::IfHarmless).await {
             Ok(response) => {
                 passage.answered(Side::Legacy, began, sent.latency_since(began));
                 self.shared.telemetry.count_other(AnsweredBy::Legacy);
@@ -200,7 +240,7 @@ impl Service {
     async fn answer_operation(
         &self,
         client: &Arc<Client>,
-        met: Met,
+        mut met: Met,
         request: Request<Incoming>,
         passage: &mut Passage,
     ) -> Response<AnswerBody> {
@@ -210,7 +250,10 @@ impl Service {
         let target = target_of(&parts);
         let switching = upgrade::prepare(&mut parts);
         self.shared.edge.tell(passage, &mut parts);
-        let check = met.check.and(if switching.is_some() { Err(Skip::Upgrade) } else { Ok(()) });
+        let mut check = std::mem::replace(&mut met.check, Err(Skip::Stage));
+        if switching.is_some() {
+            check = check.and(Err(Skip::Upgrade));
+        }
         let unanswered = Unanswered { meter: &met.meter, side: met.plan.answering, armed: true };
 
         let copy = check.is_ok().then(|| RequestHead {
@@ -219,7 +262,7 @@ impl Service {
             headers: parts.headers.clone(),
             extensions: parts.extensions.clone(),
         });
-        let body = sent.body(incoming, client, self.limits.upload, &parts.headers);
+        let body = sent.body(incoming, client, met.upload, &parts.headers);
         passage.sends(sent.capture.as_ref());
         let began = Instant::now();
         let asking =
@@ -244,12 +287,14 @@ impl Service {
             return passed(response, switching, sent);
         }
         match (check, copy) {
-            (Ok(()), Some(request)) => self.kept(met, ticket, request, sent, side, response, latency),
+            (Ok(reach), Some(request)) => {
+                self.kept(met, reach, ticket, request, sent, side, response, latency)
+            }
             (Err(reason), _) => {
                 ticket.skip(reason);
                 passed(response, None, sent)
             }
-            (Ok(()), None) => passed(response, None, sent),
+            (Ok(_), None) => passed(response, None, sent),
         }
     }
 
@@ -288,6 +333,7 @@ impl Service {
     fn kept(
         &self,
         met: Met,
+        reach: Arc<Reach>,
         ticket: Ticket,
         request: RequestHead,
         sent: Sent,
@@ -308,6 +354,7 @@ impl Service {
             queue: self.shared.queue.clone(),
             answer_body: AnswerCapture::new(met.operation.body_limit, reservation),
             operation: met.operation,
+            reach,
             request,
             request_body: sent.capture,
             answering,

@@ -7,25 +7,24 @@ use http::{HeaderMap, header};
 use parallax_core::stage::Bucket;
 
 use super::address::Trusted;
-use crate::config::{self, Network, StickyKey};
+use crate::config::{self, Network, Settings, StickyKey};
 
 /// Puts clients into buckets.
-#[derive(Clone, Debug)]
-pub struct Sticky {
-    configured: config::Sticky,
-    trusted: Vec<Network>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sticky<'s> {
+    configured: &'s config::Sticky,
+    /// The networks whose `X-Forwarded-For` is believed.
+    trusted: &'s [Network],
 }
 
-impl Sticky {
-    /// By the configured key; `trusted` are those whose `X-Forwarded-For` is believed.
-    #[must_use]
-    pub fn new(configured: config::Sticky, trusted: Vec<Network>) -> Self {
-        Self { configured, trusted }
+impl<'s> Sticky<'s> {
+    /// By the key in these settings.
+    pub(crate) fn of(settings: &'s Settings) -> Self {
+        Self { configured: &settings.sticky, trusted: &settings.trusted_proxies }
     }
 
     /// The bucket of a request's client; none without a key.
-    #[must_use]
-    pub fn bucket(&self, headers: &HeaderMap, peer: SocketAddr) -> Option<Bucket> {
+    pub(crate) fn bucket(&self, headers: &HeaderMap, peer: SocketAddr) -> Option<Bucket> {
         let salt = &self.configured.salt;
         match &self.configured.key {
             StickyKey::Cookie(name) => cookie(headers, name).map(|value| Bucket::of(salt, value)),
@@ -34,7 +33,7 @@ impl Sticky {
                 .filter(|value| !value.is_empty())
                 .map(|value| Bucket::of(salt, value.as_bytes())),
             StickyKey::ClientIp => {
-                let client = Trusted(&self.trusted).client_address(headers, peer.ip());
+                let client = Trusted(self.trusted).client_address(headers, peer.ip());
                 Some(Bucket::of(salt, client.to_string().as_bytes()))
             }
         }
@@ -57,9 +56,17 @@ fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h [u8]> {
 mod tests {
     use super::*;
 
-    fn sticky(key: StickyKey, trusted: &[&str]) -> Sticky {
+    struct Own(config::Sticky, Vec<Network>);
+
+    impl Own {
+        fn bucket(&self, headers: &HeaderMap, peer: SocketAddr) -> Option<Bucket> {
+            Sticky { configured: &self.0, trusted: &self.1 }.bucket(headers, peer)
+        }
+    }
+
+    fn sticky(key: StickyKey, trusted: &[&str]) -> Own {
         let configured = config::Sticky { key, salt: "salt".into() };
-        Sticky::new(configured, trusted.iter().map(|text| text.parse().unwrap()).collect())
+        Own(configured, trusted.iter().map(|text| text.parse().unwrap()).collect())
     }
 
     fn bucket_of(key: &str) -> Option<Bucket> {
@@ -84,9 +91,11 @@ mod tests {
     #[test]
     fn by_address_behind_trusted_proxies() {
         let near = sticky(StickyKey::ClientIp, &["10.0.0.0/8"]);
-        let forwarded = with("x-forwarded-for", "1.1.1.1, 9.9.9.9, 10.0.0.3");
-        assert_eq!(near.bucket(&forwarded, PEER.parse().unwrap()), bucket_of("9.9.9.9"));
+        let bucket = |value: &str| near.bucket(&with("x-forwarded-for", value), PEER.parse().unwrap());
+        assert_eq!(bucket("1.1.1.1, 9.9.9.9, 10.0.0.3"), bucket_of("9.9.9.9"));
+        assert_eq!(bucket("nonsense, 10.0.0.3"), bucket_of("10.0.0.3"));
         let far = sticky(StickyKey::ClientIp, &[]);
-        assert_eq!(far.bucket(&forwarded, PEER.parse().unwrap()), bucket_of("10.0.0.7"));
+        let spoofed = far.bucket(&with("x-forwarded-for", "9.9.9.9"), PEER.parse().unwrap());
+        assert_eq!(spoofed, bucket_of("10.0.0.7"));
     }
 }

@@ -14,8 +14,8 @@ use super::client::Client;
 use super::limits::Limits;
 use super::serve::{Connection, Servers, drained};
 use super::service::Service;
+use crate::config;
 use crate::tasks;
-use crate::upstream::{PoolLimits, Sides, Upstream};
 
 /// How often a draining thread looks whether its last connection has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -27,14 +27,8 @@ const DEALT: usize = 1024;
 pub struct Worker {
     /// What all threads share.
     pub shared: Arc<Shared>,
-    /// The legacy side.
-    pub legacy: Arc<Upstream>,
-    /// The candidate.
-    pub candidate: Arc<Upstream>,
-    /// Bounds of the connections to the sides.
-    pub pool_limits: PoolLimits,
-    /// Bounds on what a client may send.
-    pub limits: Limits,
+    /// Which of them this is, from 0.
+    pub thread: usize,
     connections: mpsc::Receiver<Dealt>,
     active: Arc<AtomicUsize>,
 }
@@ -67,35 +61,33 @@ impl WorkerHandle {
 impl Worker {
     /// A worker and the handle by which it is dealt connections.
     #[must_use]
-    pub fn new(
-        shared: Arc<Shared>,
-        legacy: Arc<Upstream>,
-        candidate: Arc<Upstream>,
-        pool_limits: PoolLimits,
-        limits: Limits,
-    ) -> (Self, WorkerHandle) {
+    pub fn new(shared: Arc<Shared>, thread: usize) -> (Self, WorkerHandle) {
         let (sender, connections) = mpsc::channel(DEALT);
         let active = Arc::new(AtomicUsize::new(0));
         let handle = WorkerHandle { connections: sender, active: Arc::clone(&active) };
-        (Self { shared, legacy, candidate, pool_limits, limits, connections, active }, handle)
+        (Self { shared, thread, connections, active }, handle)
     }
 
-    /// Serves connections until the acceptor is gone, then for at most `may_take` until the last
-    /// request is answered. `draining` turns true when connections should end after their
-    /// present request.
-    pub async fn run(mut self, draining: watch::Receiver<bool>, may_take: Duration) {
-        let sides = Sides::new(&self.legacy, &self.candidate, self.pool_limits);
+    /// Serves connections until the acceptor is gone, then until the last request is answered, but
+    /// no longer than until `cut` turns true. `draining` turns true when connections should end
+    /// after their present request.
+    pub async fn run(mut self, draining: watch::Receiver<bool>, mut cut: watch::Receiver<bool>) {
         let service = Arc::new(Service {
             shared: Arc::clone(&self.shared),
-            sides,
-            limits: self.limits,
+            thread: self.thread,
             ending: AtomicBool::new(false),
         });
-        let servers = Arc::new(Servers::new(self.limits));
+        let mut limits = self.limits();
+        let mut servers = Arc::new(Servers::new(Limits::from(&limits)));
         tasks::spawn(end_answers(Arc::clone(&service), draining.clone()));
         while let Some((stream, peer)) = self.connections.recv().await {
             let active = Active::one_of(&self.active, &self.shared);
             let Ok(stream) = TcpStream::from_std(stream) else { continue };
+            let present = self.limits();
+            if present != limits {
+                limits = present;
+                servers = Arc::new(Servers::new(Limits::from(&limits)));
+            }
             let connection = Connection {
                 stream: Some(stream),
                 client: Client::new(peer, Some(active)),
@@ -110,7 +102,14 @@ impl Worker {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
-        tokio::time::timeout(may_take, all_answered).await.ok();
+        tokio::select! {
+            () = all_answered => {}
+            _ = cut.wait_for(|cut| *cut) => {}
+        }
+    }
+
+    fn limits(&self) -> config::Limits {
+        self.shared.routing.load().in_force().settings.limits
     }
 }
 

@@ -14,6 +14,7 @@ use parallax_core::format::DigestStream;
 use parallax_core::operation::Operation;
 
 use super::Chunks;
+use crate::upstream::Reach;
 
 /// What was asked, without its body.
 #[derive(Debug)]
@@ -62,6 +63,9 @@ impl CapturedBody {
 pub struct Waiting {
     /// The operation as it was configured when the request came.
     pub operation: Arc<Operation>,
+    /// The ways to the sides as they were configured then: what one configuration says of the
+    /// candidate is not held against the candidate of another.
+    pub reach: Arc<Reach>,
     /// What was asked.
     pub request: RequestHead,
     /// Its body.

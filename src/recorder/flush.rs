@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parallax_core::operation::OperationId;
 use parallax_core::tally::Tally;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 use super::Recorder;
 use crate::store::{Minute, StoreError, Write};
@@ -65,37 +65,76 @@ impl Flush {
     /// # Errors
     /// When the store did not take it; nothing is lost then.
     pub async fn write(&self) -> Result<(), StoreError> {
-        let mut written = self.written.lock().await;
-        let now = jiff::Timestamp::now();
-        let mut counted = Vec::new();
-        let mut tallies = Vec::new();
-        for (id, meter) in self.recorder.telemetry.meters() {
-            let total = settled(meter.since_start());
+        let batch = self.batch().await;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let store = &self.recorder.store;
+        match store.write(batch.writes()).await {
+            Ok(()) => {}
+            // A sample that the store can never take must not hold up the counts.
+            Err(error) if error.is_refusal() => {
+                tracing::error!(%error, given_up = batch.faults.len(), "the store refuses faults or samples");
+                store.write(batch.tallies.clone()).await?;
+            }
+            Err(error) => {
+                batch.put_back();
+                return Err(error);
+            }
+        }
+        batch.written();
+        Ok(())
+    }
+
+    /// What has come and is not written, taken out to be written by the caller, for whom everybody
+    /// else waits. Dropped without a word, its counts come again, its faults and samples do not.
+    pub async fn batch(&self) -> Batch<'_> {
+        let written = self.written.lock().await;
+        let minute = Minute::of(jiff::Timestamp::now());
+        let (mut counted, mut tallies) = (Vec::new(), Vec::new());
+        for (id, total) in self.recorder.telemetry.to_write() {
+            let total = settled(total);
             let tally = written.get(&id).map_or_else(|| total.clone(), |before| total.since(before));
             if !tally.is_empty() {
-                tallies.push(Write::Tally { operation_id: id.clone(), minute: Minute::of(now), tally });
+                tallies.push(Write::Tally { operation_id: id.clone(), minute, tally });
                 counted.push((id, total));
             }
         }
         let faults = self.recorder.faults().take();
-        if tallies.is_empty() && faults.is_empty() {
-            return Ok(());
-        }
-        let all = tallies.iter().chain(&faults).cloned().collect();
-        match self.recorder.store.write(all).await {
-            Ok(()) => {}
-            // A sample that the store can never take must not hold up the counts.
-            Err(error) if error.is_refusal() => {
-                tracing::error!(%error, given_up = faults.len(), "the store refuses faults or samples");
-                self.recorder.store.write(tallies).await?;
-            }
-            Err(error) => {
-                self.recorder.faults().put_back(faults);
-                return Err(error);
-            }
-        }
-        written.extend(counted);
-        Ok(())
+        Batch { recorder: &self.recorder, written, counted, tallies, faults }
+    }
+}
+
+/// Counts, faults and samples on their way to be written.
+pub struct Batch<'f> {
+    recorder: &'f Recorder,
+    written: MutexGuard<'f, HashMap<OperationId, Tally>>,
+    counted: Vec<(OperationId, Tally)>,
+    tallies: Vec<Write>,
+    faults: Vec<Write>,
+}
+
+impl Batch<'_> {
+    /// Whether there is nothing to be written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tallies.is_empty() && self.faults.is_empty()
+    }
+
+    /// All of it, counts first.
+    #[must_use]
+    pub fn writes(&self) -> Vec<Write> {
+        self.tallies.iter().chain(&self.faults).cloned().collect()
+    }
+
+    /// It is written for good.
+    pub fn written(mut self) {
+        self.written.extend(std::mem::take(&mut self.counted));
+    }
+
+    /// It is not written, and comes again with the next.
+    pub fn put_back(self) {
+        self.recorder.faults().put_back(self.faults);
     }
 }
 

@@ -3,15 +3,17 @@
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use parallax_core::exchange::Side;
 use parallax_core::operation::{Idempotent, Matcher, Operation, Target};
 use parallax_core::redaction::Redaction;
 use parallax_core::rule::Rules;
 use parallax_core::stage::InitialStage;
 
 use super::*;
-use crate::routing::Routing;
+use crate::routing::InForce;
 use crate::store::testing;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{CountRepair, Telemetry};
+use crate::upstream::{PoolLimits, Reach, Threads, Upstream};
 
 fn operation(id: &str) -> Arc<Operation> {
     Arc::new(Operation {
@@ -41,9 +43,25 @@ fn rollout(store: Store, plan_file: Option<PlanFile>, ids: &[&str]) -> Arc<Rollo
         revision: 0,
         meter: telemetry.meter(&id.parse().unwrap(), parallax_core::tally::Tally::default(), &[]).unwrap(),
     };
-    let routing = Routing::new(ids.iter().map(entry).collect()).unwrap();
-    let legacy = Arc::new(Addresses::new("127.0.0.1", 1));
-    Arc::new(Rollout::new(Arc::new(ArcSwap::from_pointee(routing)), store, plan_file, legacy))
+    let routing = Routing::new(ids.iter().map(entry).collect(), in_force()).unwrap();
+    Arc::new(Rollout::new(Arc::new(ArcSwap::from_pointee(routing)), store, plan_file))
+}
+
+fn in_force() -> InForce {
+    let text =
+        "legacy: http://127.0.0.1:1\ncandidate: http://127.0.0.1:2\noperations: [{id: a, match: GET /a}]";
+    let settings = crate::config::parse(text, "x.yaml", &|_| None).unwrap();
+    let limits = |_| {
+        let time = Duration::from_secs(1);
+        PoolLimits { idle: 1, idle_for: time, keep_for: time, connect: time }
+    };
+    let side = |side, configured| {
+        Arc::new(Upstream::new(side, configured, CountRepair::new(|_| ())).expect("a side"))
+    };
+    let (legacy, candidate) =
+        (side(Side::Legacy, &settings.legacy), side(Side::Candidate, &settings.candidate));
+    let reach = Reach::new(legacy, candidate, 1, Threads { data: 1, runners: 1 }, limits);
+    InForce { settings: Arc::new(settings), reach: Arc::new(reach) }
 }
 
 fn to(stage: StageName, force: bool) -> Change {
@@ -119,4 +137,48 @@ async fn a_refused_change_changes_nothing() {
     let unknown = rollout.change(&"b".parse().unwrap(), to(StageName::Legacy, false), "ann").await;
     assert!(matches!(unknown.unwrap_err(), Refusal::UnknownOperation(_)));
     assert_eq!(stage_of(&rollout, "a"), Stage::Shadow);
+}
+
+#[tokio::test]
+async fn one_that_has_handed_over_decides_nothing_and_follows() {
+    let (store, outage) = testing::flaky().unwrap();
+    let (old, new) = (rollout(store.clone(), None, &["a", "b"]), rollout(store, None, &["a", "b"]));
+    let id: OperationId = "a".parse().unwrap();
+    outage.begin();
+    assert!(!old.change(&id, to(StageName::Switched, true), "ann").await.unwrap().persisted);
+    let unwritten = old.hand_over();
+    assert!(matches!(old.change(&id, to(StageName::Legacy, false), "ann").await, Err(Refusal::HandedOver)));
+    assert!(matches!(old.rollback(None, "x".into(), "ann").await, Err(Refusal::HandedOver)));
+
+    let mut changes = new.changes();
+    new.adopt(unwritten);
+    assert_eq!(stage_of(&new, "a"), Stage::Switched);
+    assert!(changes.has_changed().unwrap());
+    changes.mark_unchanged();
+    outage.end();
+    new.write_pending().await;
+    let audit = new.store.read(|backend| backend.audit(None, 10)).await.unwrap();
+    assert_eq!(audit.len(), 1, "the change is written by the one that has the store");
+
+    new.rollback(Some(&id), "down".into(), "ann").await.unwrap();
+    assert!(changes.has_changed().unwrap());
+    old.follow(&new.stages());
+    assert_eq!((stage_of(&old, "a"), stage_of(&old, "b")), (Stage::Shadow, Stage::Shadow));
+    assert_eq!(old.routing.load().entry(&id).unwrap().revision, 2);
+}
+
+#[tokio::test]
+async fn nothing_is_written_during_a_pause_and_everything_after_it() {
+    let (store, _outage) = testing::flaky().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let plan_file = || PlanFile::at(directory.path().join("plan.json"));
+    let rollout = rollout(store, Some(plan_file()), &["a"]);
+    let pause = rollout.pause_writing().await;
+    let id: OperationId = "a".parse().unwrap();
+    let changed = rollout.change(&id, to(StageName::Switched, true), "ann").await.unwrap();
+    assert_eq!((changed.persisted, stage_of(&rollout, "a")), (false, Stage::Switched));
+    assert_eq!(plan_file().read().unwrap(), []);
+    drop(pause);
+    rollout.write_pending().await;
+    assert_eq!(plan_file().read().unwrap()[0].stage, Stage::Switched);
 }

@@ -74,6 +74,15 @@ impl Gates {
         Seat { gates: Arc::clone(self), number }
     }
 
+    /// So many copies to each side at a time from now on, at most.
+    pub(super) fn resize(&self, max_in_flight: usize) {
+        for gate in [&self.legacy, &self.candidate] {
+            let mut state = gate.lock();
+            state.limit.set_ceiling(max_in_flight);
+            gate.show(&state);
+        }
+    }
+
     pub(super) fn of(&self, side: Side) -> &Arc<Gate> {
         match side {
             Side::Legacy => &self.legacy,

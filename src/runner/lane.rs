@@ -36,6 +36,11 @@ impl Lane {
         Self { gate: Arc::clone(gate), number, patience, running: 0, backlog: VecDeque::new() }
     }
 
+    /// How long a check may wait from now on.
+    pub(super) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// The check itself when it may start at once; otherwise it waits, moved into memory of its
     /// own, and the one that has waited longest may start if there is room. The number that waits is
     /// bounded by the queue's places.

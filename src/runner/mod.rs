@@ -22,13 +22,13 @@ use futures_util::FutureExt as _;
 use parallax_core::check::CheckId;
 use parallax_core::exchange::Side;
 use parallax_core::isolation::Isolation;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::queue::Job;
 use crate::recorder::Recorder;
-use crate::upstream::{PoolLimits, Sides, Upstream};
+use crate::upstream::Reach;
 pub use carried::Carried;
 pub use gate::{Gates, Seat};
 use lag::Lag;
@@ -44,13 +44,17 @@ const REST: Duration = Duration::from_millis(1);
 pub struct Runner {
     jobs: mpsc::Receiver<Box<Job>>,
     shared: Arc<Shared>,
+    /// The number of the configuration that the lanes have their width from.
+    configured: u64,
+    seat: Seat,
     legacy: Lane,
     candidate: Lane,
 }
 
 /// What all checks of a runner share.
 pub(crate) struct Shared {
-    pub(crate) sides: Sides,
+    /// Which runner this is.
+    pub(crate) number: usize,
     pub(crate) carried: Carried,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) isolation: Arc<dyn Isolation>,
@@ -58,31 +62,28 @@ pub(crate) struct Shared {
 }
 
 impl Runner {
-    /// A runner for the checks that come out of `jobs`, with as many requests to each side at a time
-    /// as its seat at the gates has. Foreign formats are decoded by `isolation`.
+    /// The runner of this number, for the checks that come out of `jobs`; each brings the way to the
+    /// sides with it. Foreign formats are decoded by `isolation`.
     #[must_use]
     #[expect(clippy::too_many_arguments, reason = "these are the parts of a runner, named once each")]
     pub fn new(
         jobs: mpsc::Receiver<Box<Job>>,
-        legacy: &Arc<Upstream>,
-        candidate: &Arc<Upstream>,
-        limits: PoolLimits,
-        seat: &Seat,
+        reach: &Reach,
+        seat: Seat,
         carried: Carried,
         recorder: Arc<Recorder>,
         isolation: Arc<dyn Isolation>,
     ) -> Self {
-        let sides = Sides::new(legacy, candidate, limits);
-        let shared = Arc::new(Shared { sides, carried, recorder, isolation, lag: Lag::default() });
-        let lane = |upstream: &Upstream| {
-            Lane::new(seat.gates.of(upstream.side), seat.number, copy::patience(upstream))
-        };
-        Self { jobs, shared, legacy: lane(legacy), candidate: lane(candidate) }
+        let lane = |side| Lane::new(seat.gates.of(side), seat.number, copy::patience(reach.upstream(side)));
+        let (legacy, candidate) = (lane(Side::Legacy), lane(Side::Candidate));
+        let shared =
+            Arc::new(Shared { number: seat.number, carried, recorder, isolation, lag: Lag::default() });
+        Self { jobs, shared, configured: reach.number(), seat, legacy, candidate }
     }
 
-    /// Runs checks until nobody can make any more, then for at most `may_take` until the last is
-    /// judged. What is given up then counts itself by dropping its ticket.
-    pub async fn run(mut self, may_take: Duration) {
+    /// Runs checks until nobody can make any more, then until the last is judged, but no longer than
+    /// until `cut` turns true. What is given up then counts itself by dropping its ticket.
+    pub async fn run(mut self, mut cut: watch::Receiver<bool>) {
         let mut running: JoinSet<Side> = JoinSet::new();
         let mut batch = Vec::with_capacity(BATCH);
         let mut rest = pin!(tokio::time::sleep(REST));
@@ -104,6 +105,7 @@ impl Runner {
                     is_resting = false;
                 }
                 Some(ended) = running.join_next() => self.follow(&ended, &mut running),
+                _ = cut.wait_for(|cut| *cut) => return,
             }
         }
         let finish = async {
@@ -111,11 +113,15 @@ impl Runner {
                 self.follow(&ended, &mut running);
             }
         };
-        tokio::time::timeout(may_take, finish).await.ok();
+        tokio::select! {
+            () = finish => {}
+            _ = cut.wait_for(|cut| *cut) => {}
+        }
     }
 
     fn admit(&mut self, job: Box<Job>, running: &mut JoinSet<Side>) {
         let side = job.waiting.asked();
+        self.follow_configuration(&job.waiting.reach, running);
         if let Some(start) = self.lane(side).admit(job) {
             self.start(start, side, running);
         }
@@ -125,8 +131,27 @@ impl Runner {
     fn follow(&mut self, ended: &Result<Side, JoinError>, running: &mut JoinSet<Side>) {
         let Ok(side) = ended else { return };
         self.lane(*side).ended();
-        while let Some(start) = self.lane(*side).next() {
-            self.start(start, *side, running);
+        self.start_next(*side, running);
+    }
+
+    fn start_next(&mut self, side: Side, running: &mut JoinSet<Side>) {
+        while let Some(start) = self.lane(side).next() {
+            self.start(start, side, running);
+        }
+    }
+
+    /// The first check of a newer configuration brings the number that may be in flight from then on,
+    /// and how long a check may wait.
+    fn follow_configuration(&mut self, reach: &Reach, running: &mut JoinSet<Side>) {
+        if reach.number() <= self.configured {
+            return;
+        }
+        self.configured = reach.number();
+        self.seat.gates.resize(reach.max_in_flight());
+        for &side in Side::ALL {
+            let patience = copy::patience(reach.upstream(side));
+            self.lane(side).set_patience(patience);
+            self.start_next(side, running);
         }
     }
 
@@ -139,9 +164,12 @@ impl Runner {
 
     fn start(&self, Start { job, pass }: Start, side: Side, running: &mut JoinSet<Side>) {
         let shared = Arc::clone(&self.shared);
+        // In a box of its own, because a task is copied several times on its way, and this one is
+        // kilobytes.
+        let check = Box::pin(async move { result::run(&shared, *job, pass, new_id()).await });
         running.spawn(async move {
             // A check that panics has counted itself by dropping its ticket.
-            AssertUnwindSafe(result::run(&shared, *job, pass, new_id())).catch_unwind().await.ok();
+            AssertUnwindSafe(check).catch_unwind().await.ok();
             side
         });
     }

@@ -29,10 +29,10 @@ pub(super) async fn run(shared: &Arc<Shared>, job: Job, mut pass: Pass, id: Chec
     let Job { waiting, ticket, mut reservation, place, since: _ } = job;
     drop(place);
     let asked = waiting.asked();
+    let sides = Arc::clone(waiting.reach.for_copies(shared.number));
     let (check, extensions) = waiting.into_check(id);
     pass.sent(Instant::now());
-    let other = match copy::ask(shared.sides.of(asked), &shared.carried, &check, extensions, &mut reservation)
-        .await
+    let other = match copy::ask(sides.of(asked), &shared.carried, &check, extensions, &mut reservation).await
     {
         Ok(exchange) => {
             pass.answered(&check.operation.id, shared.lag.of_an_exchange());

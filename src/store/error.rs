@@ -101,6 +101,9 @@ pub enum StoreError {
         /// The revision that both claim.
         revision: u64,
     },
+    /// Another process is taking over, and has the store.
+    #[error("the store is in the hands of the process that takes over; ask again in a moment")]
+    HandedOver,
     /// The store was closed, or its thread has ended.
     #[error("the store is closed")]
     Closed,
@@ -122,6 +125,7 @@ impl StoreError {
             | Self::Corrupt { .. }
             | Self::PlanFile { .. }
             | Self::Unavailable { .. }
+            | Self::HandedOver
             | Self::Closed => false,
         }
     }

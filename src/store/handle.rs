@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use jiff::Timestamp;
 
 use super::StoreError;
+use super::absent::Absent;
 use super::backend::{Backend, Purged, Write};
 use crate::tasks;
 
@@ -108,6 +109,29 @@ impl Store {
         if self.calls.is_closed() { Some(StoreError::Closed) } else { self.fault.borrow().clone() }
     }
 
+    /// Gives the backend away, after everything that was accepted before is done. From then on every
+    /// call is answered with [`StoreError::HandedOver`], until [`Store::take_back`].
+    ///
+    /// # Errors
+    /// When the store is closed.
+    pub async fn hand_over(&self) -> Result<Box<dyn Backend>, StoreError> {
+        self.exchange(Box::new(Absent)).await
+    }
+
+    /// Goes on with this backend after [`Store::hand_over`].
+    ///
+    /// # Errors
+    /// When the store is closed.
+    pub async fn take_back(&self, backend: Box<dyn Backend>) -> Result<(), StoreError> {
+        self.exchange(backend).await.map(drop)
+    }
+
+    async fn exchange(&self, backend: Box<dyn Backend>) -> Result<Box<dyn Backend>, StoreError> {
+        let (done, before) = oneshot::channel();
+        self.call(Call::Exchange(backend, done)).await?;
+        before.await.map_err(|_| StoreError::Closed)
+    }
+
     /// Takes no more calls, from no handle, and returns when all accepted ones are done and the
     /// store is free for another process.
     pub async fn close(self) {
@@ -126,6 +150,7 @@ impl Store {
 enum Call {
     Write(Writes),
     Read(Read),
+    Exchange(Box<dyn Backend>, oneshot::Sender<Box<dyn Backend>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -158,6 +183,11 @@ impl Keeper {
                 Call::Read(read) => {
                     let fault = &self.fault;
                     read(&mut *self.backend, &|error| note(fault, error));
+                }
+                Call::Exchange(backend, done) => {
+                    // Whoever wanted it and has gone has no use for it.
+                    _ = done.send(std::mem::replace(&mut self.backend, backend));
+                    note(&self.fault, None);
                 }
                 Call::Close(done) => {
                     self.waiting.close();
@@ -372,6 +402,25 @@ mod tests {
         other.close().await;
         let again = Sqlite::open(&path).expect("the file is free").totals();
         assert_eq!(again, Ok(vec![(operation("a"), tally(1))]));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_was_handed_over_is_free_and_goes_on_when_it_is_taken_back() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("store.db");
+        let open = || Box::new(Sqlite::open(&path).expect("it is free"));
+        let store = Store::start(open()).expect("a store");
+        store.write(count_one(1)).await.expect("a write");
+        drop(store.hand_over().await.expect("a backend"));
+        assert_eq!(store.write(count_one(2)).await, Err(StoreError::HandedOver));
+        assert_eq!(store.read(|backend| backend.totals()).await, Err(StoreError::HandedOver));
+        assert!(!store.is_healthy());
+        let mut other = open();
+        other.write(&count_one(3)).expect("another process's write");
+        drop(other);
+        store.take_back(open()).await.expect("it is open");
+        assert!(store.is_healthy());
+        assert_eq!(requests(&store).await, 2, "what was not taken was not written");
     }
 
     #[tokio::test]

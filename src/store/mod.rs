@@ -9,6 +9,7 @@
 //! The store never sees an unredacted exchange, never retries a write whose fate is unknown, and
 //! nobody who serves a client waits for it.
 
+mod absent;
 mod backend;
 mod error;
 mod handle;
@@ -39,9 +40,16 @@ pub use url::StoreUrl;
 /// # Errors
 /// When the URL names no store, or the store cannot be opened.
 pub fn open(url: &str) -> Result<Store, StoreError> {
-    let backend: Box<dyn Backend> = match url.parse()? {
+    Store::start(open_backend(url)?)
+}
+
+/// Opens the backend that a URL names. Blocks.
+///
+/// # Errors
+/// When the URL names no store, or the store cannot be opened.
+pub fn open_backend(url: &str) -> Result<Box<dyn Backend>, StoreError> {
+    Ok(match url.parse()? {
         StoreUrl::Memory => Box::new(Memory::default()),
         StoreUrl::Sqlite(path) => Box::new(Sqlite::open(&path)?),
-    };
-    Store::start(backend)
+    })
 }

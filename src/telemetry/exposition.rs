@@ -1,9 +1,12 @@
 //! The page that Prometheus reads: text format 0.0.4, or OpenMetrics when it is asked for.
 
+use std::collections::HashSet;
+
 use parallax_core::operation::OperationId;
 use parallax_core::ratio::Ratio;
 use parallax_core::readiness::Readiness;
 use parallax_core::stage::{Stage, StageName};
+use prometheus::proto::Metric;
 use prometheus::{Encoder, TextEncoder};
 
 use super::Telemetry;
@@ -60,8 +63,16 @@ impl Telemetry {
             self.show(snapshot);
         }
         self.saturation.show_held();
+        let mut shown: HashSet<&str> = snapshots.iter().map(|snapshot| snapshot.id.as_str()).collect();
+        shown.insert(OperationId::OTHER);
+        let mut families = self.registry.gather();
+        for family in &mut families {
+            let metrics = family.take_metric().into_iter().filter(|metric| is_shown(metric, &shown));
+            family.set_metric(metrics.collect());
+        }
+        families.retain(|family| !family.get_metric().is_empty());
         let mut page = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut page)?;
+        TextEncoder::new().encode(&families, &mut page)?;
         let text = String::from_utf8_lossy(&page).into_owned();
         Ok(match format {
             Format::Text => text,
@@ -84,6 +95,12 @@ impl Telemetry {
             vectors.stage.with_label_values(&[id, name.as_str()]).set(present);
         }
     }
+}
+
+/// Whether a series is shown: those of an operation are for as long as it is configured.
+fn is_shown(metric: &Metric, configured: &HashSet<&str>) -> bool {
+    let id = metric.get_label().iter().find(|label| label.name() == "operation_id");
+    id.is_none_or(|id| configured.contains(id.value()))
 }
 
 /// The two formats differ, for what we expose, in three things: OpenMetrics names a counter's

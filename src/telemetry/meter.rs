@@ -1,8 +1,8 @@
 //! The counters of one operation, and the ticket that makes sure each request is counted once in
 //! every term it belongs to.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use parallax_core::exchange::Side;
@@ -52,17 +52,26 @@ impl From<Side> for AnsweredBy {
     }
 }
 
-/// The counters of one operation.
+/// The counters of one operation under the rules of one configuration.
 pub struct Meter {
+    /// The same for all configurations of this operation.
+    counters: Arc<Counters>,
+    /// One a rule, in the order of the rules.
+    masked: Vec<IntCounter>,
+    labels: Vec<String>,
+}
+
+/// What is counted of an operation whatever its rules are, for as long as the process lives.
+struct Counters {
     lasting: Tally,
+    /// What the process before this one counted after it had handed over.
+    inherited: Mutex<Tally>,
     requests: Vec<IntCounter>,
     outcomes: Vec<IntCounter>,
     failed: Vec<IntCounter>,
     skipped: Vec<IntCounter>,
     in_flight: IntGauge,
     differences: Vec<IntCounter>,
-    /// One a rule, in the order of the rules.
-    masked: Vec<IntCounter>,
     upstream: Vec<Histogram>,
 }
 
@@ -75,71 +84,122 @@ pub struct Latency {
     pub p99_ms: Option<f64>,
 }
 
-impl Meter {
-    pub(super) fn new(
-        id: &OperationId,
-        lasting: Tally,
-        rules: &[RuleSpec],
-        vectors: &Vectors,
-    ) -> Result<Self, prometheus::Error> {
-        let id = id.as_str();
+impl Counters {
+    fn new(id: &str, lasting: Tally, inherited: Tally, vectors: &Vectors) -> Result<Self, prometheus::Error> {
         let resolve = |family: &IntCounterVec, words: &mut dyn Iterator<Item = &'static str>| {
             words.map(|word| family.get_metric_with_label_values(&[id, word])).collect::<Result<Vec<_>, _>>()
-        };
-        let by_rule = |rule: &RuleSpec| {
-            let label = format!("{} {}", rule.action.as_str(), rule.at);
-            vectors.rule_masked.get_metric_with_label_values(&[id, &label])
         };
         let histogram = |side: &Side| vectors.upstream.get_metric_with_label_values(&[id, side.as_str()]);
         Ok(Self {
             lasting,
+            inherited: Mutex::new(inherited),
             requests: resolve(&vectors.requests, &mut AnsweredBy::ALL.iter().map(|by| by.as_str()))?,
             outcomes: resolve(&vectors.checks, &mut Outcome::ALL.iter().map(|outcome| outcome.as_str()))?,
             failed: resolve(&vectors.failed, &mut Cause::ALL.iter().map(|cause| cause.as_str()))?,
             skipped: resolve(&vectors.skipped, &mut Skip::ALL.iter().map(|skip| skip.as_str()))?,
             in_flight: vectors.in_flight.get_metric_with_label_values(&[id])?,
             differences: resolve(&vectors.differences, &mut Part::ALL.iter().map(|part| part.as_str()))?,
-            masked: rules.iter().map(by_rule).collect::<Result<_, _>>()?,
             upstream: Side::ALL.iter().map(histogram).collect::<Result<_, _>>()?,
         })
     }
 
+    fn inherited(&self) -> std::sync::MutexGuard<'_, Tally> {
+        self.inherited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Meter {
+    pub(super) fn new(
+        id: &OperationId,
+        lasting: Tally,
+        inherited: Tally,
+        rules: &[RuleSpec],
+        vectors: &Vectors,
+    ) -> Result<Self, prometheus::Error> {
+        let counters = Arc::new(Counters::new(id.as_str(), lasting, inherited, vectors)?);
+        Self::of(counters, id, rules, vectors)
+    }
+
+    fn of(
+        counters: Arc<Counters>,
+        id: &OperationId,
+        rules: &[RuleSpec],
+        vectors: &Vectors,
+    ) -> Result<Self, prometheus::Error> {
+        let labels = labels(rules);
+        let by_label =
+            |label: &String| vectors.rule_masked.get_metric_with_label_values(&[id.as_str(), label.as_str()]);
+        Ok(Self { counters, masked: labels.iter().map(by_label).collect::<Result<_, _>>()?, labels })
+    }
+
+    /// The meter under other rules, when these are others: all that is not counted by rule goes on,
+    /// and what is counted by a rule that is gone is no longer shown.
+    pub(super) fn under(
+        &self,
+        id: &OperationId,
+        rules: &[RuleSpec],
+        vectors: &Vectors,
+    ) -> Result<Option<Self>, prometheus::Error> {
+        if labels(rules) == self.labels {
+            return Ok(None);
+        }
+        let meter = Self::of(Arc::clone(&self.counters), id, rules, vectors)?;
+        for gone in self.labels.iter().filter(|label| !meter.labels.contains(label)) {
+            // Whoever is not there any more has been removed before.
+            vectors.rule_masked.remove_label_values(&[id.as_str(), gone]).ok();
+        }
+        Ok(Some(meter))
+    }
+
+    /// Adds what the process before this one has counted late.
+    pub(super) fn inherit(&self, late: &Tally) {
+        self.counters.inherited().add(late);
+    }
+
     /// Counts a request whose answer begins, and gives the ticket on which its fate is written.
     pub fn begin(self: &Arc<Self>, by: AnsweredBy) -> Ticket {
-        self.in_flight.inc();
-        self.requests[by as usize].inc();
+        self.counters.in_flight.inc();
+        self.counters.requests[by as usize].inc();
         Ticket { meter: Some(Arc::clone(self)), fate: None }
     }
 
     /// Records how long a side took from the request fully sent to the head of its answer.
     pub fn observe(&self, side: Side, latency: Duration) {
-        self.upstream[side as usize].observe(latency.as_secs_f64());
+        self.counters.upstream[side as usize].observe(latency.as_secs_f64());
     }
 
     /// What was counted since this process started.
     #[must_use]
     pub fn since_start(&self) -> Tally {
+        let counters = &*self.counters;
         Tally {
-            requests: self.requests.iter().map(IntCounter::get).sum(),
-            matched: self.outcomes[Outcome::Matched as usize].get(),
-            unmatched: self.outcomes[Outcome::Unmatched as usize].get(),
-            failed: counted(Cause::ALL, &self.failed),
-            skipped: counted(Skip::ALL, &self.skipped),
+            requests: counters.requests.iter().map(IntCounter::get).sum(),
+            matched: counters.outcomes[Outcome::Matched as usize].get(),
+            unmatched: counters.outcomes[Outcome::Unmatched as usize].get(),
+            failed: counted(Cause::ALL, &counters.failed),
+            skipped: counted(Skip::ALL, &counters.skipped),
         }
+    }
+
+    /// What is this process's to write: what it has counted, and what it has inherited.
+    pub(super) fn to_write(&self) -> Tally {
+        let mut tally = self.counters.inherited().clone();
+        tally.add(&self.since_start());
+        tally
     }
 
     /// The lasting counts: those of earlier processes and this one's.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        let mut tally = self.lasting.clone();
-        tally.add(&self.since_start());
+        let mut tally = self.counters.lasting.clone();
+        tally.add(&self.to_write());
         tally
     }
 
     /// Requests being answered, and checks queued or running.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
-        u64::try_from(self.in_flight.get()).unwrap_or(0)
+        u64::try_from(self.counters.in_flight.get()).unwrap_or(0)
     }
 
     /// What each rule has masked since this process started, in the order of the rules.
@@ -158,9 +218,14 @@ impl Meter {
     /// A side's latency.
     #[must_use]
     pub fn latency(&self, side: Side) -> Latency {
-        let histogram = &self.upstream[side as usize];
+        let histogram = &self.counters.upstream[side as usize];
         Latency { p50_ms: quantile_ms(histogram, 0.5), p99_ms: quantile_ms(histogram, 0.99) }
     }
+}
+
+/// The values of the metric label `rule`.
+fn labels(rules: &[RuleSpec]) -> Vec<String> {
+    rules.iter().map(|rule| format!("{} {}", rule.action.as_str(), rule.at)).collect()
 }
 
 fn counted<K: Copy + Ord>(labels: &[K], counters: &[IntCounter]) -> std::collections::BTreeMap<K, u64> {
@@ -238,7 +303,7 @@ impl Ticket {
         if let Some(fate) = self.fate.take() {
             fate.skip(reason);
         }
-        self.settle(|meter| meter.skipped[reason as usize].inc());
+        self.settle(|meter| meter.counters.skipped[reason as usize].inc());
     }
 
     /// The check was judged.
@@ -252,12 +317,12 @@ impl Ticket {
                 Verdict::Matched(_) => {}
                 Verdict::Unmatched(differences) => {
                     for difference in &differences.kept {
-                        meter.differences[difference.part as usize].inc();
+                        meter.counters.differences[difference.part as usize].inc();
                     }
                 }
-                Verdict::Failed(cause) => meter.failed[*cause as usize].inc(),
+                Verdict::Failed(cause) => meter.counters.failed[*cause as usize].inc(),
             }
-            meter.outcomes[verdict.outcome() as usize].inc();
+            meter.counters.outcomes[verdict.outcome() as usize].inc();
         });
     }
 
@@ -271,7 +336,7 @@ impl Ticket {
     fn settle(&mut self, count: impl FnOnce(&Meter)) {
         if let Some(meter) = self.meter.take() {
             count(&meter);
-            meter.in_flight.dec();
+            meter.counters.in_flight.dec();
         }
     }
 }

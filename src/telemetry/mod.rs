@@ -55,8 +55,18 @@ pub struct Telemetry {
     pub access_log_dropped: IntCounter,
     /// Spans that no collector got.
     pub spans_dropped: IntCounter,
-    meters: Mutex<BTreeMap<OperationId, Arc<Meter>>>,
+    meters: Mutex<Meters>,
     other: Other,
+}
+
+/// The meters of all operations that were configured since the process started. One that is no
+/// longer configured keeps its meter, and with it the place of what it still counts; it is shown
+/// again, and goes on, when it comes back.
+#[derive(Default)]
+struct Meters {
+    by_id: BTreeMap<OperationId, Arc<Meter>>,
+    /// Late counts of the process before, of operations that this one never had.
+    unknown: BTreeMap<OperationId, Tally>,
 }
 
 /// Requests that match no operation.
@@ -130,8 +140,8 @@ impl Telemetry {
         })
     }
 
-    /// The meter of an operation with these rules, with the counts that it had before this process
-    /// started.
+    /// The meter of an operation with these rules. `lasting` are the counts that it had before this
+    /// process started; they matter the first time only, because from then on the meter goes on.
     ///
     /// # Errors
     /// When the metrics library refuses the label values, which only a change of this file can
@@ -143,11 +153,18 @@ impl Telemetry {
         rules: &[RuleSpec],
     ) -> Result<Arc<Meter>, prometheus::Error> {
         let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(meter) = meters.get(id) {
-            return Ok(Arc::clone(meter));
-        }
-        let meter = Arc::new(Meter::new(id, lasting, rules, &self.vectors)?);
-        meters.insert(id.clone(), Arc::clone(&meter));
+        let meter = match meters.by_id.get(id) {
+            Some(meter) => match meter.under(id, rules, &self.vectors)? {
+                Some(changed) => changed,
+                None => return Ok(Arc::clone(meter)),
+            },
+            None => {
+                let inherited = meters.unknown.remove(id).unwrap_or_default();
+                Meter::new(id, lasting, inherited, rules, &self.vectors)?
+            }
+        };
+        let meter = Arc::new(meter);
+        meters.by_id.insert(id.clone(), Arc::clone(&meter));
         Ok(meter)
     }
 
@@ -164,11 +181,22 @@ impl Telemetry {
         Ok(CountRepair::new(move |repair| counters[repair as usize].inc()))
     }
 
-    /// Every operation's meter.
+    /// What is this process's to write, of every operation, since it started.
     #[must_use]
-    pub fn meters(&self) -> Vec<(OperationId, Arc<Meter>)> {
+    pub fn to_write(&self) -> Vec<(OperationId, Tally)> {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        meters.iter().map(|(id, meter)| (id.clone(), Arc::clone(meter))).collect()
+        let known = meters.by_id.iter().map(|(id, meter)| (id.clone(), meter.to_write()));
+        known.chain(meters.unknown.iter().map(|(id, tally)| (id.clone(), tally.clone()))).collect()
+    }
+
+    /// Takes over what the process before this one has counted after it handed over. It is lasting
+    /// from now on; the counters that Prometheus reads are each process's own.
+    pub fn inherit(&self, id: &OperationId, late: &Tally) {
+        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        match meters.by_id.get(id) {
+            Some(meter) => meter.inherit(late),
+            None => meters.unknown.entry(id.clone()).or_default().add(late),
+        }
     }
 
     /// What the copies to a side show.
@@ -345,4 +373,53 @@ fn register_build_info(registry: &Registry) -> Result<(), prometheus::Error> {
     let info = IntGauge::with_opts(options)?;
     info.set(1);
     registry.register(Box::new(info))
+}
+
+#[cfg(test)]
+mod tests {
+    use parallax_core::rule::Action;
+
+    use super::*;
+
+    fn id(name: &str) -> OperationId {
+        name.parse().expect("an id")
+    }
+
+    fn rule(at: &str) -> RuleSpec {
+        RuleSpec { at: at.to_owned(), action: Action::Ignore }
+    }
+
+    fn tally(requests: u64) -> Tally {
+        Tally { requests, matched: requests, ..Tally::default() }
+    }
+
+    #[test]
+    fn under_other_rules_an_operation_counts_on_and_tickets_of_before_count_too() {
+        let telemetry = Telemetry::new().expect("metrics");
+        let before = telemetry.meter(&id("a"), tally(5), &[rule("$.body.x")]).expect("a meter");
+        let ticket = before.begin(AnsweredBy::Legacy);
+        let after = telemetry.meter(&id("a"), tally(7), &[rule("$.body.y")]).expect("a meter");
+        assert!(!Arc::ptr_eq(&before, &after));
+        after.begin(AnsweredBy::Legacy).skip(parallax_core::verdict::Skip::Stage);
+        assert_eq!(after.in_flight(), 1);
+        drop(ticket);
+        assert_eq!((after.in_flight(), after.tally().requests), (0, 7), "5 of an earlier process, and 2");
+        assert_eq!(telemetry.to_write().len(), 1);
+        let same = telemetry.meter(&id("a"), Tally::default(), &[rule("$.body.y")]).expect("a meter");
+        assert!(Arc::ptr_eq(&after, &same));
+    }
+
+    #[test]
+    fn what_is_inherited_is_lasting_and_to_be_written_whoever_knows_the_operation() {
+        let telemetry = Telemetry::new().expect("metrics");
+        let meter = telemetry.meter(&id("a"), tally(5), &[]).expect("a meter");
+        telemetry.inherit(&id("a"), &tally(2));
+        telemetry.inherit(&id("b"), &tally(3));
+        assert_eq!((meter.tally(), meter.since_start()), (tally(7), Tally::default()));
+        let to_write = [(id("a"), tally(2)), (id("b"), tally(3))];
+        assert_eq!(telemetry.to_write(), to_write);
+        let late = telemetry.meter(&id("b"), tally(10), &[]).expect("a meter");
+        assert_eq!(late.tally(), tally(13));
+        assert_eq!(telemetry.to_write(), to_write, "once");
+    }
 }

@@ -17,6 +17,7 @@ mod http2;
 mod interim;
 mod mend;
 mod pool;
+mod reach;
 mod response;
 mod sides;
 mod tape;
@@ -39,6 +40,7 @@ pub use error::{Fault, SendError};
 pub use hop::{WantsTrailers, names_connection, strip_hop_by_hop};
 pub use interim::Interim;
 pub use pool::{Pool, PoolLimits};
+pub use reach::{Kept, Reach, Threads};
 pub use response::ResponseBody;
 pub use sides::{Access, Sides};
 

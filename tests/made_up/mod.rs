@@ -12,12 +12,12 @@ use parallax::api::{Access, Authorities, Context, Shared, router};
 use parallax::config::Token;
 use parallax::recorder::{Flush, Recorder};
 use parallax::rollout::Rollout;
-use parallax::routing::{Entry, Routing, SharedRouting};
+use parallax::routing::{Entry, InForce, Routing, SharedRouting};
 use parallax::store::testing::{Outage, flaky};
 use parallax::store::{Minute, Store, Write};
-use parallax::telemetry::{AnsweredBy, Telemetry};
+use parallax::telemetry::{AnsweredBy, CountRepair, Telemetry};
 use parallax::ui;
-use parallax::upstream::Addresses;
+use parallax::upstream::{PoolLimits, Reach, Threads, Upstream};
 use parallax_core::check::CheckId;
 use parallax_core::exchange::Side;
 use parallax_core::judge::Judged;
@@ -61,7 +61,7 @@ impl MadeUp {
             stage,
         };
         let entries = operations.into_iter().map(entry).collect();
-        let routing = Arc::new(ArcSwap::from_pointee(Routing::new(entries).expect("a routing")));
+        let routing = Arc::new(ArcSwap::from_pointee(Routing::new(entries, in_force()).expect("a routing")));
         Self {
             routing,
             store,
@@ -73,23 +73,21 @@ impl MadeUp {
     }
 
     /// The context that a listener needs.
-    pub(crate) fn context(&self, tokens: Vec<Token>) -> Context {
+    pub(crate) fn context(&self, tokens: impl AsRef<[Token]>) -> Context {
         let recorder = Recorder::new(self.store.clone(), Arc::clone(&self.telemetry), Vec::new());
-        let legacy = Arc::new(Addresses::new("127.0.0.1", 9));
         Context {
             routing: Arc::clone(&self.routing),
             telemetry: Arc::clone(&self.telemetry),
             store: self.store.clone(),
-            rollout: Arc::new(Rollout::new(Arc::clone(&self.routing), self.store.clone(), None, legacy)),
+            rollout: Arc::new(Rollout::new(Arc::clone(&self.routing), self.store.clone(), None)),
             flush: Flush::new(recorder),
-            access: Access::new(tokens),
-            hosts: Vec::new(),
+            access: Access::new(tokens.as_ref()),
             ready: self.ready.subscribe(),
         }
     }
 
     /// Everything that the listener serves, reached at 127.0.0.1:9900.
-    pub(crate) fn router(&self, tokens: Vec<Token>) -> axum::Router {
+    pub(crate) fn router(&self, tokens: impl AsRef<[Token]>) -> axum::Router {
         let own = Authorities::of(([127, 0, 0, 1], 9900).into());
         let shared = Shared::new(self.context(tokens), own, self.finished.subscribe());
         router(Arc::new(shared.expect("random numbers")), ui::pages())
@@ -113,6 +111,24 @@ impl MadeUp {
         let verdict = Verdict::Matched(Equality::Identical);
         ticket.judged(&Judged { verdict, masked: Vec::new() });
     }
+}
+
+/// Settings with the defaults, and the ways to sides that nobody asks here.
+fn in_force() -> InForce {
+    let text =
+        "legacy: http://127.0.0.1:9\ncandidate: http://127.0.0.1:19\noperations: [{id: a, match: GET /a}]\n";
+    let settings = parallax::config::parse(text, "made-up.yaml", &|_| None).expect("a configuration");
+    let limits = |_| {
+        let time = Duration::from_secs(1);
+        PoolLimits { idle: 1, idle_for: time, keep_for: time, connect: time }
+    };
+    let side = |side, configured| {
+        Arc::new(Upstream::new(side, configured, CountRepair::new(|_| ())).expect("a side"))
+    };
+    let (legacy, candidate) =
+        (side(Side::Legacy, &settings.legacy), side(Side::Candidate, &settings.candidate));
+    let reach = Reach::new(legacy, candidate, 1, Threads { data: 1, runners: 1 }, limits);
+    InForce { settings: Arc::new(settings), reach: Arc::new(reach) }
 }
 
 /// An operation with the configuration's defaults.

@@ -2,6 +2,7 @@
 
 #![expect(dead_code, reason = "every test target uses its own part of this")]
 
+pub(crate) mod load;
 pub(crate) mod process;
 
 use std::net::SocketAddr;

@@ -49,6 +49,59 @@ impl Process {
         process
     }
 
+    /// Starts with this configuration as it stands, and writes what is logged to `log` beside it.
+    pub(crate) fn start_logging(directory: &Path, program: &Path, text: &dyn Fn(&Self) -> String) -> Self {
+        let (proxy, control) = (free_address(), free_address());
+        let file = directory.join("parallax.yaml");
+        let mut nothing = Command::new("true");
+        let child = nothing.stdin(Stdio::null()).spawn().expect("a process");
+        let mut process = Self { proxy, control, file, child };
+        process.child.wait().expect("it ends");
+        std::fs::write(&process.file, text(&process)).expect("parallax.yaml");
+        let log = std::fs::File::create(directory.join("log")).expect("a log");
+        let mut command = Command::new(program);
+        command.args(["serve"]).current_dir(directory).stdin(Stdio::null()).stdout(Stdio::null());
+        process.child = command.stderr(log).spawn().expect("parallax starts");
+        process.wait_until_ready();
+        process
+    }
+
+    /// What was logged so far by a process that was started with a log.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.directory().join("log")).expect("a log")
+    }
+
+    /// Waits until `text` was logged so many times.
+    pub(crate) async fn logged(&self, text: &str, times: usize) {
+        let began = Instant::now();
+        while self.log().matches(text).count() < times {
+            assert!(began.elapsed() < DEADLINE, "`{text}` is not logged {times} times:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// The process that was started first.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether the process that was started first has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+
+    /// The process that has the store now: after an upgrade that is another one than was started.
+    pub(crate) fn holder(&self) -> Option<u32> {
+        let locked = std::fs::read_to_string(self.directory().join("parallax.db.lock")).ok();
+        locked.and_then(|id| id.trim().parse().ok()).or_else(|| self.successor())
+    }
+
+    /// The process that took over last, by the log.
+    fn successor(&self) -> Option<u32> {
+        let log = std::fs::read_to_string(self.directory().join("log")).ok()?;
+        log.rsplit("\"process\":").next()?.split(&[',', '}']).next()?.parse().ok()
+    }
+
     /// Kills the process as a power cut would, and starts it again.
     pub(crate) fn kill_and_restart(&mut self) {
         self.child.kill().expect("it can be killed");
@@ -66,6 +119,14 @@ impl Process {
 
     pub(crate) fn start_again(&mut self) {
         self.child = serve(self.directory());
+        self.wait_until_ready();
+    }
+
+    /// Starts it again with these variables.
+    pub(crate) fn start_again_with(&mut self, variables: &[(&str, &std::ffi::OsStr)]) {
+        let mut command = command(self.directory(), &["serve"]);
+        command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.child = command.spawn().expect("parallax starts");
         self.wait_until_ready();
     }
 
@@ -110,10 +171,31 @@ impl Process {
     }
 }
 
+/// Sends a signal to a process that this test has started.
+pub(crate) fn signal(id: u32, name: &str) {
+    let done = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status().expect("kill");
+    assert!(done.success(), "process {id} is not there");
+}
+
+/// Whether a process is there and serves: one that has ended and was not waited for is not.
+pub(crate) fn is_alive(id: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    let state = status.rsplit(')').next().and_then(|rest| rest.trim().chars().next());
+    state.is_some_and(|state| state != 'Z')
+}
+
+/// Whether a process is one of ours: it runs in this directory.
+fn runs_in(id: u32, directory: &Path) -> bool {
+    std::fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|place| place == directory)
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+        if let Some(holder) = self.holder().filter(|holder| runs_in(*holder, self.directory())) {
+            Command::new("kill").args(["-KILL", &holder.to_string()]).status().ok();
+        }
     }
 }
 

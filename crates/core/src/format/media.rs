@@ -115,9 +115,13 @@ impl fmt::Display for MediaType {
 impl BodyKind {
     /// How a body of this content type is compared.
     pub(crate) fn of(content_type: &[u8]) -> Self {
+        // As nearly everybody spells it, it needs no folding and no memory.
+        if let Some(kind) = known(spelt(content_type)) {
+            return kind;
+        }
         let essence = essence_of(content_type);
-        if let Ok(at) = KINDS.binary_search_by_key(&essence.as_str(), |&(name, _)| name) {
-            return KINDS[at].1;
+        if let Some(kind) = known(essence.as_bytes()) {
+            return kind;
         }
         if IMAGES.contains(&essence.as_str()) {
             return Self::Foreign(Foreign::Image);
@@ -159,8 +163,19 @@ impl BodyKind {
 
 /// `type/subtype` in lower case.
 pub(super) fn essence_of(content_type: &[u8]) -> String {
+    text_of(spelt(content_type)).to_ascii_lowercase()
+}
+
+/// `type/subtype` as it is spelt.
+fn spelt(content_type: &[u8]) -> &[u8] {
     let end = content_type.iter().position(|&byte| byte == b';').unwrap_or(content_type.len());
-    text_of(content_type[..end].trim_ascii()).to_ascii_lowercase()
+    content_type[..end].trim_ascii()
+}
+
+/// The kind of a type in lower case that is known by its name.
+fn known(essence: &[u8]) -> Option<BodyKind> {
+    let at = KINDS.binary_search_by_key(&essence, |&(name, _)| name.as_bytes()).ok()?;
+    Some(KINDS[at].1)
 }
 
 /// The value of a parameter.

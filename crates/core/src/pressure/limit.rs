@@ -71,6 +71,12 @@ impl Limit {
         self.copies
     }
 
+    /// The same between the floor and another ceiling.
+    pub fn set_ceiling(&mut self, ceiling: usize) {
+        self.ceiling = ceiling.max(self.floor);
+        self.copies = self.copies.min(self.ceiling);
+    }
+
     /// Takes in the end of a copy that was sent at `sent`, with so many in flight, itself included.
     pub fn observe(
         &mut self,

@@ -1,0 +1,260 @@
+//! What the two processes say to each other. These are forms of their own, so that what the store or the
+//! API call things can change without two versions misunderstanding each other.
+
+use std::net::SocketAddr;
+
+use jiff::Timestamp;
+use parallax_core::explanations::Explanations;
+use parallax_core::operation::{Matcher, OperationId};
+use parallax_core::ratio::Ratio;
+use parallax_core::report::Report;
+use parallax_core::signature::Signature;
+use parallax_core::stage::{Share, Stage, StageName};
+use parallax_core::tally::Tally;
+use parallax_core::transition::Transition;
+use serde::{Deserialize, Serialize};
+
+use super::HandOverError;
+use crate::app::moved::Standing;
+use crate::store::{Minute, StoredStage, Write};
+
+/// What the new process says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "say", rename_all = "snake_case")]
+pub(super) enum FromNew {
+    /// Its configuration is good.
+    Hello { protocol: u32, program: String },
+    /// It can listen, and asks for the store.
+    Claim,
+    /// The store is open and read.
+    Prepared,
+    /// It accepts connections.
+    Serving,
+    /// Where operations are now.
+    Stages { stages: Vec<Placed> },
+    /// The last late counts have arrived.
+    Taken,
+    /// It gives up.
+    Refused { reason: String },
+}
+
+/// What the old process says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "say", rename_all = "snake_case")]
+pub(super) enum FromOld {
+    /// The configured addresses of the two sockets that follow.
+    Listeners { protocol: u32, listen: SocketAddr, control: SocketAddr },
+    /// The store is free. Where every operation is, and, of a store that is gone with this process, the
+    /// counts.
+    Free { standing: Vec<Stood>, totals: Vec<(OperationId, Tally)> },
+    /// The new process may accept connections.
+    Go,
+    /// Nothing is decided here any more; these changes are in force and not written.
+    Closed { transitions: Vec<Moved> },
+    /// What was counted since, to be written.
+    Late { counted: Vec<Counted> },
+    /// Nothing more will come.
+    Done,
+}
+
+impl FromNew {
+    /// Makes a refusal an error.
+    pub(super) fn or_refusal(self) -> Result<Self, HandOverError> {
+        match self {
+            Self::Refused { reason } => Err(HandOverError::Refused(reason)),
+            other => Ok(other),
+        }
+    }
+}
+
+/// A stage.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct At {
+    stage: StageName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    share: Option<Ratio>,
+}
+
+impl From<Stage> for At {
+    fn from(stage: Stage) -> Self {
+        Self { stage: stage.name(), share: stage.share().map(Share::ratio) }
+    }
+}
+
+impl At {
+    fn stage(self) -> Option<Stage> {
+        let share = self.share.map(Share::new).transpose().ok()?;
+        Stage::from_parts(self.stage, share).ok()
+    }
+}
+
+/// Where an operation is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Placed {
+    id: OperationId,
+    at: At,
+    revision: u64,
+}
+
+impl Placed {
+    pub(super) fn of(stored: &StoredStage) -> Self {
+        Self { id: stored.operation_id.clone(), at: stored.stage.into(), revision: stored.revision }
+    }
+
+    pub(super) fn stored(self) -> Option<StoredStage> {
+        Some(StoredStage { operation_id: self.id, stage: self.at.stage()?, revision: self.revision })
+    }
+}
+
+/// Where an operation stood, with what it matched.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Stood {
+    id: OperationId,
+    method: String,
+    template: String,
+    at: At,
+    revision: u64,
+}
+
+impl Stood {
+    pub(super) fn of(standing: &Standing) -> Self {
+        Self {
+            id: standing.id.clone(),
+            method: standing.matcher.method.to_string(),
+            template: standing.matcher.template.to_string(),
+            at: standing.stage.into(),
+            revision: standing.revision,
+        }
+    }
+
+    pub(super) fn standing(self) -> Option<Standing> {
+        let matcher = Matcher { method: self.method.parse().ok()?, template: self.template.parse().ok()? };
+        Some(Standing { id: self.id, matcher, stage: self.at.stage()?, revision: self.revision })
+    }
+}
+
+/// A change of stage.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Moved {
+    at: Timestamp,
+    who: String,
+    id: OperationId,
+    from: At,
+    to: At,
+    reason: String,
+    forced: bool,
+    automatic: bool,
+    revision: u64,
+    evidence: serde_json::Value,
+}
+
+impl Moved {
+    pub(super) fn of(transition: Transition) -> Self {
+        let Transition { at, who, operation_id, from, to, reason, forced, automatic, revision, evidence } =
+            transition;
+        let (from, to) = (from.into(), to.into());
+        Self { at, who, id: operation_id, from, to, reason, forced, automatic, revision, evidence }
+    }
+
+    pub(super) fn transition(self) -> Option<Transition> {
+        Some(Transition {
+            at: self.at,
+            who: self.who,
+            operation_id: self.id,
+            from: self.from.stage()?,
+            to: self.to.stage()?,
+            reason: self.reason,
+            forced: self.forced,
+            automatic: self.automatic,
+            revision: self.revision,
+            evidence: self.evidence,
+        })
+    }
+}
+
+/// Something that was counted or found.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Counted {
+    Tally { id: OperationId, minute: i64, tally: Tally },
+    Seen { signature: Box<Signature>, explanations: Explanations, count: u64, at: Timestamp },
+    Sample { report: Box<Report> },
+}
+
+impl Counted {
+    /// Changes of stage go another way.
+    pub(super) fn of(write: Write) -> Option<Self> {
+        match write {
+            Write::Tally { operation_id, minute, tally } => {
+                Some(Self::Tally { id: operation_id, minute: minute.0, tally })
+            }
+            Write::Seen { signature, explanations, count, at } => {
+                Some(Self::Seen { signature, explanations, count, at })
+            }
+            Write::Sample(report) => Some(Self::Sample { report }),
+            Write::Transition(_) => None,
+        }
+    }
+
+    pub(super) fn write(self) -> Write {
+        match self {
+            Self::Tally { id, minute, tally } => {
+                Write::Tally { operation_id: id, minute: Minute(minute), tally }
+            }
+            Self::Seen { signature, explanations, count, at } => {
+                Write::Seen { signature, explanations, count, at }
+            }
+            Self::Sample { report } => Write::Sample(report),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn again<T: Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+        serde_json::from_str(&serde_json::to_string(value).expect("a text")).expect("the same")
+    }
+
+    #[test]
+    fn every_stage_and_change_arrives_as_it_was() {
+        let share = Share::new("12.5%".parse().expect("a ratio")).expect("a share");
+        let all = [Stage::Legacy, Stage::Shadow, Stage::Canary(share), Stage::Switched, Stage::Complete];
+        for (revision, to) in (1..).zip(all) {
+            let transition = Transition {
+                at: Timestamp::UNIX_EPOCH,
+                who: "anna".to_owned(),
+                operation_id: "a".parse().expect("an id"),
+                from: Stage::Canary(share),
+                to,
+                reason: "why".to_owned(),
+                forced: true,
+                automatic: false,
+                revision,
+                evidence: serde_json::json!({"matched": 3}),
+            };
+            assert_eq!(again(&Moved::of(transition.clone())).transition(), Some(transition));
+        }
+        let nowhere = At { stage: StageName::Canary, share: None };
+        assert_eq!(nowhere.stage(), None, "a canary has a share");
+    }
+
+    #[test]
+    fn counts_arrive_with_every_reason() {
+        use parallax_core::verdict::{Cause, Skip};
+
+        let tally = Tally {
+            requests: 9,
+            failed: Cause::ALL.iter().map(|&cause| (cause, 1)).collect(),
+            skipped: Skip::ALL.iter().map(|&skip| (skip, 2)).collect(),
+            ..Tally::default()
+        };
+        let id: OperationId = "a".parse().expect("an id");
+        let write = Write::Tally { operation_id: id, minute: Minute(7), tally: tally.clone() };
+        let message = FromOld::Late { counted: Counted::of(write).into_iter().collect() };
+        let FromOld::Late { counted } = again(&message) else { panic!("late counts") };
+        let arrived = counted.into_iter().map(Counted::write).next();
+        assert!(matches!(arrived, Some(Write::Tally { tally: same, .. }) if same == tally));
+    }
+}
