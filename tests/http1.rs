@@ -306,3 +306,36 @@ async fn a_side_may_answer_without_the_word() {
     let answer = client.response("POST").await.unwrap();
     assert_eq!((answer.status, answer.text()), (200, "ok"));
 }
+
+/// Longer than a connection is kept ready without being asked anything.
+const A_REST: Duration = Duration::from_millis(1300);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_at_rest_goes_on() {
+    let house = house(same("{}")).await;
+    let mut client = house.client().await;
+    for _ in 0..2 {
+        assert_eq!(client.get("/").await.unwrap().status, 200);
+        tokio::time::sleep(A_REST).await;
+    }
+    client.send(b"GET / HTTP/1.1\r\nHo").await.unwrap();
+    tokio::time::sleep(A_REST).await;
+    client.send(b"st: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    assert_eq!(client.response("GET").await.unwrap().status, 200);
+    assert_eq!(client.response("GET").await.unwrap().status, 200);
+    tokio::time::sleep(A_REST).await;
+    client.send(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    assert_eq!(client.response("GET").await.unwrap().status, 400, "it is guarded as before");
+    assert!(client.is_closed().await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_slowly_is_not_at_rest() {
+    let house = house(Behaviour::always(Reply::text(vec![b'x'; 8_000_000]))).await;
+    let mut client = house.client().await;
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    tokio::time::sleep(2 * A_REST).await;
+    let answer = client.response("GET").await.unwrap();
+    assert_eq!((answer.body.len(), answer.complete), (8_000_000, true));
+    assert_eq!(client.get("/").await.unwrap().status, 200);
+}

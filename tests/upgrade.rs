@@ -82,7 +82,7 @@ async fn ten_upgrades_under_load_refuse_nobody_and_count_everything_once() {
         6,
         Duration::from_millis(15),
         &["/returns/1", "/returns/2"],
-        Connections::MayEnd,
+        Connections::Kept,
     );
     let mut last = process.id();
     for round in 1..=10 {

@@ -13,9 +13,6 @@ pub(crate) fn refuse<B>(request: &Request<B>, limits: &Limits) -> Option<Refusal
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Some(Refusal::Method);
     }
-    if request.uri().path() == "*" && *request.method() != Method::OPTIONS {
-        return Some(Refusal::Malformed("a target of `*` is for OPTIONS only"));
-    }
     if target > limits.message.uri {
         return Some(Refusal::Target);
     }

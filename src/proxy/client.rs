@@ -5,7 +5,7 @@
 //! a connection stays a decision of one line.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub(crate) struct Client {
     busy: AtomicUsize,
     /// When the last of them ended, in milliseconds after `opened`.
     rested_ms: AtomicU64,
+    /// Whether the guard holds, or waits for, part of a message, or the client is slow to read.
+    unsettled: AtomicBool,
     /// Requests that the service has met.
     met: AtomicU64,
     refused: OnceLock<Refused>,
@@ -70,6 +72,7 @@ impl Client {
             opened: Instant::now(),
             busy: AtomicUsize::new(0),
             rested_ms: AtomicU64::new(0),
+            unsettled: AtomicBool::new(false),
             met: AtomicU64::new(0),
             refused: OnceLock::new(),
             broken: OnceLock::new(),
@@ -101,6 +104,16 @@ impl Client {
         }
         let rested = Duration::from_millis(self.rested_ms.load(Ordering::Relaxed));
         Some(self.opened.elapsed().saturating_sub(rested))
+    }
+
+    /// How long nothing has been under way in either direction; none while something is.
+    pub(crate) fn rests_for(&self) -> Option<Duration> {
+        if self.unsettled.load(Ordering::Relaxed) { None } else { self.idle_for() }
+    }
+
+    /// Whether the guard holds, or waits for, part of a message, or the client is slow to read.
+    pub(crate) fn set_unsettled(&self, unsettled: bool) {
+        self.unsettled.store(unsettled, Ordering::Relaxed);
     }
 
     /// The head of this number is refused. The library is given another in its place, so that the

@@ -117,6 +117,37 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
         }
     }
 
+    /// Waits for bytes with nothing but the guard's own memory; false when none come any more.
+    ///
+    /// # Errors
+    /// When the connection breaks off.
+    pub(crate) async fn awakens(&mut self) -> io::Result<bool> {
+        std::future::poll_fn(|context| {
+            if !self.held.is_empty() {
+                return Poll::Ready(Ok(true));
+            }
+            match self.poll_more(context) {
+                Poll::Ready(Ok(read)) => {
+                    self.judge_held();
+                    Poll::Ready(Ok(read > 0))
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Pending => self.poll_late(context).map(|_| Ok(false)),
+            }
+        })
+        .await
+    }
+
+    /// Takes back bytes that were read on and not used.
+    pub(crate) fn take_back(&mut self, unused: &[u8]) {
+        if !unused.is_empty() {
+            let held = std::mem::take(&mut self.held);
+            self.held.extend_from_slice(unused);
+            self.held.extend_from_slice(&held);
+            self.cleared += unused.len();
+        }
+    }
+
     /// Lets everything pass from now on.
     pub(crate) fn open(&mut self) {
         self.mode = Mode::Open;
@@ -141,6 +172,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
     }
 
     fn follow(&mut self, then: Then) {
+        let between = matches!(&self.mode, Mode::Strict(requests) if requests.is_between());
+        self.client.set_unsettled(!between || then != Then::More || self.held.len() > self.cleared);
         match (then, &self.mode) {
             (Then::More, Mode::Strict(requests)) => {
                 let waits = requests.is_between() && self.held.len() > self.cleared;
@@ -160,6 +193,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
                 self.mode = Mode::Broken;
             }
         }
+    }
+
+    /// Looks anew whether anything is under way here.
+    fn settle(&self) {
+        let between = matches!(&self.mode, Mode::Strict(requests) if requests.is_between());
+        self.client.set_unsettled(!between || !self.held.is_empty() || self.stalled.is_some());
     }
 
     fn refuse(&mut self, refusal: Refusal) {
@@ -250,9 +289,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.stalled = None;
+            if self.stalled.take().is_some() {
+                self.settle();
+            }
             return written;
         }
+        self.client.set_unsettled(true);
         let stalled = *self.stalled.get_or_insert_with(Instant::now);
         while self.timer.as_mut().poll(context).is_ready() {
             let deadline = stalled + self.patience.idle;
@@ -362,7 +404,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<IO> {
         if !matches!(self.mode, Mode::Open) {
             ready!(self.poll_interim(context))?;
         }
-        Pin::new(&mut self.io).poll_flush(context)
+        let flushed = Pin::new(&mut self.io).poll_flush(context);
+        if flushed.is_pending() {
+            self.client.set_unsettled(true);
+        } else if self.stalled.is_none() && !matches!(self.mode, Mode::Open) {
+            self.settle();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

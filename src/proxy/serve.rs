@@ -3,12 +3,14 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -26,6 +28,9 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const READ_BUFFER: usize = 64 * 1024;
 /// Header fields up to which the library needs no memory of its own for them.
 const FEW_FIELDS: usize = 100;
+
+/// How long nothing is asked on a connection until it is at rest. Clients that are busy never are.
+const REST: Duration = Duration::from_secs(1);
 
 /// How connections are served, the same for all of a thread.
 pub(crate) struct Servers {
@@ -106,30 +111,59 @@ impl Connection {
         Ok((guard, if is_http2 { Protocol::Http2 } else { Protocol::Http1 }))
     }
 
-    async fn serve(mut self, guard: Guard<ClientStream>, protocol: Protocol) -> hyper::Result<()> {
-        let (client, service) = (Arc::clone(&self.client), self.service);
-        let answer = service_fn(move |request| Arc::clone(&service).answer(Arc::clone(&client), request));
+    async fn serve(self, guard: Guard<ClientStream>, protocol: Protocol) -> hyper::Result<()> {
         match protocol {
-            Protocol::Http1 => {
-                let mut serving =
-                    pin!(self.servers.http1.serve_connection(TokioIo::new(guard), answer).with_upgrades());
-                tokio::select! {
-                    ended = serving.as_mut() => return ended,
-                    () = may_end(&self.client, &mut self.draining) => serving.as_mut().graceful_shutdown(),
-                }
-                serving.await
-            }
-            Protocol::Http2 => {
-                let idle = self.servers.limits.patience.idle;
-                let mut serving =
-                    pin!(self.servers.http2.serve_connection(TokioIo::new(Fair::new(guard)), answer));
-                tokio::select! {
-                    ended = serving.as_mut() => return ended,
-                    () = may_go_away(&self.client, &mut self.draining, idle) => serving.as_mut().graceful_shutdown(),
-                }
-                serving.await
+            Protocol::Http1 => self.serve_http1(guard).await,
+            Protocol::Http2 => self.serve_http2(guard).await,
+        }
+    }
+
+    /// The library keeps the buffers of a connection for as long as it has it, tens of kilobytes. So
+    /// it gets the connection for as long as something is asked, and a connection at rest waits with
+    /// the guard alone.
+    async fn serve_http1(mut self, mut guard: Guard<ClientStream>) -> hyper::Result<()> {
+        loop {
+            let (client, service) = (Arc::clone(&self.client), Arc::clone(&self.service));
+            let answer = service_fn(move |request| Arc::clone(&service).answer(Arc::clone(&client), request));
+            let serving = self.servers.http1.serve_connection(TokioIo::new(guard), answer).with_upgrades();
+            // In a box, so that a connection at rest has no room for it either.
+            let mut serving = Box::pin(serving);
+            let rests = tokio::select! {
+                ended = serving.as_mut() => return ended,
+                () = may_end(&self.client, &mut self.draining) => false,
+                () = comes_to_rest(&self.client) => true,
+            };
+            let parts = if rests {
+                Pin::into_inner(serving).into_parts()
+            } else {
+                serving.as_mut().graceful_shutdown();
+                return serving.await;
+            };
+            let Some(parts) = parts else { return Ok(()) };
+            guard = parts.io.into_inner();
+            guard.take_back(&parts.read_buf);
+            let awakens = tokio::select! {
+                awakens = guard.awakens() => awakens.unwrap_or(false),
+                () = may_end(&self.client, &mut self.draining) => false,
+            };
+            if !awakens {
+                guard.shutdown().await.ok();
+                return Ok(());
             }
         }
+    }
+
+    async fn serve_http2(mut self, guard: Guard<ClientStream>) -> hyper::Result<()> {
+        let idle = self.servers.limits.patience.idle;
+        let (client, service) = (Arc::clone(&self.client), self.service);
+        let answer = service_fn(move |request| Arc::clone(&service).answer(Arc::clone(&client), request));
+        let mut serving =
+            Box::pin(self.servers.http2.serve_connection(TokioIo::new(Fair::new(guard)), answer));
+        tokio::select! {
+            ended = serving.as_mut() => return ended,
+            () = may_go_away(&self.client, &mut self.draining, idle) => serving.as_mut().graceful_shutdown(),
+        }
+        serving.await
     }
 }
 
@@ -143,27 +177,30 @@ pub(crate) async fn drained(draining: &mut watch::Receiver<bool>) {
 /// that asks in between is answered, and told that the connection ends with the answer.
 async fn may_end(client: &Client, draining: &mut watch::Receiver<bool>) {
     drained(draining).await;
+    tokio::time::sleep(GRACE).await;
+    until(GRACE, || client.idle_for()).await;
+}
+
+/// Resolves when nothing has been under way on this connection for a while.
+async fn comes_to_rest(client: &Client) {
+    until(REST, || client.rests_for()).await;
+}
+
+/// Resolves when something has lasted for so long; `lasts` tells how long it does.
+async fn until(long: Duration, lasts: impl Fn() -> Option<Duration>) {
     loop {
-        match client.idle_for() {
-            Some(idle) if idle >= GRACE => return,
-            Some(idle) => tokio::time::sleep(GRACE - idle).await,
-            None => tokio::time::sleep(GRACE).await,
+        match lasts() {
+            Some(lasted) if lasted >= long => return,
+            Some(lasted) => tokio::time::sleep(long - lasted).await,
+            None => tokio::time::sleep(long).await,
         }
     }
 }
 
 /// Resolves when the proxy drains, or the client has not asked for long. HTTP/2 can say so without
 /// losing a request (RFC 9113 section 6.8).
-async fn may_go_away(client: &Client, draining: &mut watch::Receiver<bool>, idle: std::time::Duration) {
-    let rested = async {
-        loop {
-            match client.idle_for() {
-                Some(rested) if rested >= idle => return,
-                Some(rested) => tokio::time::sleep(idle - rested).await,
-                None => tokio::time::sleep(idle).await,
-            }
-        }
-    };
+async fn may_go_away(client: &Client, draining: &mut watch::Receiver<bool>, idle: Duration) {
+    let rested = until(idle, || client.idle_for());
     tokio::select! {
         () = drained(draining) => {}
         () = rested => {}
