@@ -10,7 +10,7 @@ use std::time::Instant;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use parallax::config;
+use parallax::{config, tasks};
 use parallax_testkit::{Authority, FakeService};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -28,8 +28,8 @@ async fn start(directory: &Path, legacy: &FakeService) -> parallax::app::Running
         legacy.url()
     );
     let file = directory.join("parallax.yaml");
-    let settings =
-        config::parse(&text, file.to_str().unwrap(), &|_| None).unwrap_or_else(|error| panic!("{error}"));
+    let settings = config::parse(&text, file.to_str().expect("it is in order"), &|_| None)
+        .unwrap_or_else(|error| panic!("{error}"));
     parallax::app::Running::start(settings).await.expect("it starts")
 }
 
@@ -40,18 +40,26 @@ async fn connect(
     protocols: &[&[u8]],
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    roots
+        .add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("it is in order"))
+        .expect("it is in order");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let versions =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let versions = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("it is in order");
     let mut config = versions.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     let stream = TcpStream::connect(address).await?;
-    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name).unwrap(), stream).await
+    TlsConnector::from(Arc::new(config))
+        .connect(ServerName::try_from(name).expect("it is in order"), stream)
+        .await
 }
 
 fn request(name: &str) -> http::Request<Empty<bytes::Bytes>> {
-    http::Request::get("https://shop.test/returns/1").header("host", name).body(Empty::new()).unwrap()
+    http::Request::get("https://shop.test/returns/1")
+        .header("host", name)
+        .body(Empty::new())
+        .expect("it is in order")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +73,7 @@ async fn both_protocols_are_agreed_on_and_names_have_their_certificates() {
 
     let stream = connect(running.proxy, "shop.test", &authority, &[b"http/1.1"]).await.unwrap();
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-    let serving = tokio::spawn(connection);
+    let serving = tasks::spawn(connection);
     let mut plain = request("shop.test");
     *plain.uri_mut() = "/returns/1".parse().unwrap();
     let answer = sender.send_request(plain).await.unwrap();
@@ -76,7 +84,7 @@ async fn both_protocols_are_agreed_on_and_names_have_their_certificates() {
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let (mut sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    let serving = tokio::spawn(connection);
+    let serving = tasks::spawn(connection);
     let answer = sender.send_request(request("shop.test")).await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.version()), (200, http::Version::HTTP_2));
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "{\"a\":1}");

@@ -65,7 +65,6 @@ impl Runner {
     /// The runner of this number, for the checks that come out of `jobs`; each brings the way to the
     /// sides with it. Foreign formats are decoded by `isolation`.
     #[must_use]
-    #[expect(clippy::too_many_arguments, reason = "these are the parts of a runner, named once each")]
     pub fn new(
         jobs: mpsc::Receiver<Box<Job>>,
         reach: &Reach,
