@@ -3,9 +3,9 @@
 //! may say (RFC 9113 section 8.3.1, RFC 9110).
 
 use http::{Method, Request, header};
+use parallax_core::wire::{Refusal, is_host};
 
 use super::limits::Limits;
-use parallax_core::wire::{Refusal, is_host};
 
 /// The refusal of an HTTP/2 request, when there is a reason for one.
 pub(crate) fn refuse<B>(request: &Request<B>, limits: &Limits) -> Option<Refusal> {

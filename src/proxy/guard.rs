@@ -13,11 +13,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
+use parallax_core::wire::{Fed, HeadLimits, Refusal, Requests, Then};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::client::Client;
-use parallax_core::wire::{Fed, HeadLimits, Refusal, Requests, Then};
 
 /// How long a client may take.
 #[derive(Clone, Copy, Debug)]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use parallax_core::wire::HeadLimits;
+
 use super::guard::Patience;
 use super::upload::UploadLimits;
 use crate::config;
-use parallax_core::wire::HeadLimits;
 
 /// Bounds on what clients may send.
 #[derive(Clone, Copy, Debug)]

@@ -4,10 +4,10 @@
 use http::{HeaderValue, Response, StatusCode, header};
 use parallax_core::exchange::Side;
 use parallax_core::verdict::Cause;
+use parallax_core::wire::Refusal;
 
 use super::body::AnswerBody;
 use crate::upstream::Fault;
-use parallax_core::wire::Refusal;
 
 /// The answer for a side that gave none: 504 when it took too long, otherwise 502.
 pub(crate) fn no_answer(side: Side, fault: &Fault) -> Response<AnswerBody> {

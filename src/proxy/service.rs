@@ -15,6 +15,7 @@ use parallax_core::exchange::Side;
 use parallax_core::operation::{Operation, OperationId};
 use parallax_core::stage::Plan;
 use parallax_core::verdict::Skip;
+use parallax_core::wire::Refusal;
 
 use super::ask::{Asked, Asking};
 use super::body::{AnswerBody, Never};
@@ -33,7 +34,6 @@ use crate::queue::{AnswerHead, RequestHead};
 use crate::routing::{Entry, InForce};
 use crate::telemetry::{AnsweredBy, Meter, Ticket};
 use crate::upstream::{Again, Reach, ResponseBody, SendError, Sides, strip_hop_by_hop};
-use parallax_core::wire::Refusal;
 
 /// What serves the requests of one thread.
 pub(crate) struct Service {

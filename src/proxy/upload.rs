@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use parallax_core::wire::Refusal;
 use tokio::time::Sleep;
 
 use super::capture::RequestCapture;
 use super::client::Client;
 use crate::upstream::BodyError;
-use parallax_core::wire::Refusal;
 
 /// A request's capture, shared between its body (owned by the upstream connection) and the check
 /// that is made when the answer is complete. Locked by one thread only, never for long.
