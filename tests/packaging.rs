@@ -114,7 +114,7 @@ fn a_broken_kubernetes_file_is_told() {
         ("replicas: 1", "replicas: 2", "replicas"),
         ("memory: 1Gi", "memory: 256Mi", "queue_bytes"),
         ("terminationGracePeriodSeconds: 60", "terminationGracePeriodSeconds: 30", "terminationGrace"),
-        ("preStop: {sleep: {seconds: 5}}", "postStart: {sleep: {seconds: 5}}", "notice"),
+        ("drain: {delay: 5s, deadline: 30s}", "drain: {delay: 0s, deadline: 30s}", "notice"),
         ("containerPort: 8080", "containerPort: 8081", "listen"),
         ("containerPort: 9900", "containerPort: 9901", "control.listen"),
         ("targetPort: proxy", "targetPort: proxies", "proxies"),

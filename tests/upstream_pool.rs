@@ -57,8 +57,8 @@ async fn what_no_side_looked_at_is_handed_back_whole() {
     for script in [|stream| reset(stream, 7), |_| go_away(0, 0)] {
         let service = FrameService::start(move |Arrived { stream, .. }| script(stream));
         let pool = pool(&format!("{{url: '{}', protocol: http2}}", service.url()));
-        let sent = request(RequestBody::whole("hello".into()));
-        let error = pool.send(sent, Again::Never).await.expect_err("nobody answers");
+        let sent = || request(RequestBody::whole("hello".into()));
+        let error = pool.send(sent(), Again::IfHarmless).await.expect_err("nobody answers");
         assert_eq!(error.fault.cause, Cause::Reset);
         let back = error.unsent.expect("the request");
         assert_eq!(
@@ -67,6 +67,10 @@ async fn what_no_side_looked_at_is_handed_back_whole() {
         );
         assert_eq!(back.into_body().collect().await.expect("a body").to_bytes(), "hello");
         assert_eq!(service.requests(), 3);
+        // A copy is sent once, whatever the side says of it.
+        let error = pool.send(sent(), Again::Never).await.expect_err("nobody answers");
+        assert!(error.unsent.is_none(), "{error}");
+        assert_eq!(service.requests(), 4);
     }
     let pool = pool("'http://127.0.0.1:9'");
     let error = pool.send(request(RequestBody::Empty), Again::Never).await.expect_err("nobody listens");

@@ -3,7 +3,8 @@
 //! It may when the side never looked at it: not a byte was written, or an HTTP/2 side said so
 //! (RFC 9113 section 8.7). It also may when a *kept* connection turns out to have been closed by
 //! the side before it answered anything, and the request is idempotent and has no body (RFC 9110
-//! section 9.2.2, RFC 9112 section 9.3.1). Nothing else is ever sent twice.
+//! section 9.2.2, RFC 9112 section 9.3.1). Nothing else is ever sent twice, and a copy only where not a
+//! byte of it was written: what a side says of it does not count.
 
 use std::time::{Duration, Instant};
 
