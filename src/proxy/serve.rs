@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::server::conn::http1::Parts;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -139,9 +140,11 @@ impl Connection {
                 serving.as_mut().graceful_shutdown();
                 return serving.await;
             };
-            let Some(parts) = parts else { return Ok(()) };
-            guard = parts.io.into_inner();
-            guard.take_back(&parts.read_buf);
+            let Some(Parts { io, read_buf, service: _, .. }) = parts else { return Ok(()) };
+            guard = io.into_inner();
+            guard.take_back(&read_buf);
+            // Or it would be there for as long as the rest lasts.
+            drop(read_buf);
             let awakens = tokio::select! {
                 awakens = guard.awakens() => awakens.unwrap_or(false),
                 () = may_end(&self.client, &mut self.draining) => false,
