@@ -34,6 +34,10 @@ const AT_ONCE: usize = 100;
 
 /// How much memory idle connections may take, all together.
 const IDLE_CAP: u64 = 600 << 20;
+/// How much they may take once nothing has been asked on them for a while.
+const REST_CAP: u64 = 200 << 20;
+/// How long that may take.
+const REST: Duration = Duration::from_secs(20);
 /// How much memory the uploads may take beyond that: what is under way in buffers, and the copies that
 /// wait, whose budget is `queue_bytes` below.
 const UPLOAD_CAP: u64 = 600 << 20;
@@ -124,6 +128,19 @@ async fn watching<T>(process: &Process, going_on: impl Future<Output = T>) -> (T
     }
 }
 
+/// Waits until the process holds no more than this; what it holds then.
+async fn holds_no_more_than(process: &Process, cap: u64) -> u64 {
+    let began = Instant::now();
+    loop {
+        let resident = process.resident();
+        if resident <= cap {
+            return resident;
+        }
+        assert!(began.elapsed() < REST, "idle connections still take {} MiB", resident >> 20);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_stays_under_its_caps_and_others_are_answered() {
     let descriptors = raise_descriptors();
@@ -140,6 +157,8 @@ async fn memory_stays_under_its_caps_and_others_are_answered() {
     let (mut kept, _) = watching(&process, idle(proxy, IDLE)).await;
     let with_idle = process.resident();
     println!("{IDLE} idle connections after {:?}: +{} MiB", began.elapsed(), (with_idle - base) >> 20);
+    let at_rest = holds_no_more_than(&process, base + REST_CAP).await;
+    println!("at rest after {:?}: +{} MiB", began.elapsed(), at_rest.saturating_sub(base) >> 20);
     // They are there, and not given up.
     for client in kept.iter_mut().step_by(500) {
         assert_eq!(client.get("/returns/1").await.expect("it is kept").status, 200);
