@@ -2,6 +2,7 @@
 //! replaced.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 
 use tokio::sync::watch;
@@ -28,7 +29,8 @@ pub async fn run(
 ) -> Result<(), StartError> {
     // Listened for before anybody is told that it is ready: whoever hears that may end it at once.
     let mut signals = Signals::listen().map_err(StartError::Signals)?;
-    let program = Program::of_this_process().map_err(StartError::Signals)?;
+    // Only an upgrade needs it, and a container may have no /proc to tell.
+    let program = Program::of_this_process();
     descriptors::raise_limit();
     let running = match predecessor {
         Some(predecessor) => predecessor.take_over(settings).await?,
@@ -36,7 +38,7 @@ pub async fn run(
     };
     tracing::info!(listen = %running.proxy, control = %running.control, "ready");
     notify::ready();
-    let end = serve(&running, &mut signals, &mut file, &program).await;
+    let end = serve(&running, &mut signals, &mut file, program.as_ref()).await;
     tracing::info!("draining");
     match end {
         End::Told => {
@@ -56,7 +58,12 @@ enum End {
     Replaced(Box<Successor>),
 }
 
-async fn serve(running: &Running, signals: &mut Signals, file: &mut ConfigFile, program: &Program) -> End {
+async fn serve(
+    running: &Running,
+    signals: &mut Signals,
+    file: &mut ConfigFile,
+    program: Result<&Program, &io::Error>,
+) -> End {
     let told_to_end = watch::channel(false).0;
     let mut upgrading: Option<Upgrading<'_>> = None;
     loop {
@@ -90,6 +97,13 @@ async fn serve(running: &Running, signals: &mut Signals, file: &mut ConfigFile, 
             Told::Reopen => running.reopen.ask(),
             Told::Upgrade if is_upgrading => tracing::warn!("a new process is taking over already"),
             Told::Upgrade => {
+                let program = match program {
+                    Ok(program) => program,
+                    Err(error) => {
+                        tracing::error!(%error, "no upgrade: the system did not tell which program this is");
+                        continue;
+                    }
+                };
                 tracing::info!("starting a new process to take over");
                 let successor = Successor::start(running, program, told_to_end.subscribe());
                 upgrading = Some(Box::pin(successor));
