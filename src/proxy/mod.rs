@@ -27,7 +27,6 @@ mod sent;
 mod serve;
 mod service;
 mod sticky;
-mod stream;
 mod upgrade;
 mod upload;
 mod watched;

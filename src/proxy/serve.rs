@@ -14,13 +14,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 use super::client::{Client, Protocol};
 use super::fair::Fair;
 use super::guard::Guard;
 use super::limits::{GRACE, Limits};
 use super::service::Service;
-use super::stream::{Agreed, ClientStream};
+use crate::tls::{ALPN_H2, ALPN_HTTP1, MaybeTls, ServerTls};
 
 /// With this an HTTP/2 connection opens (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -94,25 +95,26 @@ impl Connection {
     }
 
     /// The handshake, and how the client speaks.
-    async fn open(&mut self) -> io::Result<(Guard<ClientStream>, Protocol)> {
+    async fn open(&mut self) -> io::Result<(Guard<MaybeTls>, Protocol)> {
         let stream = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
         let Limits { message, patience, .. } = self.servers.limits;
         let tls = self.service.shared.tls.as_deref();
-        let accepted = tokio::time::timeout(patience.head, ClientStream::accept(stream, tls)).await;
-        let (stream, agreed) = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        let accepted = tokio::time::timeout(patience.head, shake_hands(stream, tls)).await;
+        let stream = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        let agreed = stream.agreed().map(<[u8]>::to_vec);
         let mut guard = Guard::new(stream, Arc::clone(&self.client), message, patience);
-        let is_http2 = match agreed {
-            Agreed::Http1 => false,
-            Agreed::Http2 => {
+        let is_http2 = match agreed.as_deref() {
+            Some(ALPN_HTTP1) => false,
+            Some(ALPN_H2) => {
                 guard.open();
                 true
             }
-            Agreed::Nothing => guard.opens_with(PREFACE).await?,
+            _ => guard.opens_with(PREFACE).await?,
         };
         Ok((guard, if is_http2 { Protocol::Http2 } else { Protocol::Http1 }))
     }
 
-    async fn serve(self, guard: Guard<ClientStream>, protocol: Protocol) -> hyper::Result<()> {
+    async fn serve(self, guard: Guard<MaybeTls>, protocol: Protocol) -> hyper::Result<()> {
         match protocol {
             Protocol::Http1 => self.serve_http1(guard).await,
             Protocol::Http2 => self.serve_http2(guard).await,
@@ -122,7 +124,7 @@ impl Connection {
     /// The library keeps the buffers of a connection for as long as it has it, tens of kilobytes. So
     /// it gets the connection for as long as something is asked, and a connection at rest waits with
     /// the guard alone.
-    async fn serve_http1(mut self, mut guard: Guard<ClientStream>) -> hyper::Result<()> {
+    async fn serve_http1(mut self, mut guard: Guard<MaybeTls>) -> hyper::Result<()> {
         loop {
             let (client, service) = (Arc::clone(&self.client), Arc::clone(&self.service));
             let answer = service_fn(move |request| Arc::clone(&service).answer(Arc::clone(&client), request));
@@ -156,7 +158,7 @@ impl Connection {
         }
     }
 
-    async fn serve_http2(mut self, guard: Guard<ClientStream>) -> hyper::Result<()> {
+    async fn serve_http2(mut self, guard: Guard<MaybeTls>) -> hyper::Result<()> {
         let idle = self.servers.limits.patience.idle;
         let (client, service) = (Arc::clone(&self.client), self.service);
         let answer = service_fn(move |request| Arc::clone(&service).answer(Arc::clone(&client), request));
@@ -168,6 +170,13 @@ impl Connection {
         }
         serving.await
     }
+}
+
+/// The handshake, where there is one.
+async fn shake_hands(stream: TcpStream, tls: Option<&ServerTls>) -> io::Result<MaybeTls> {
+    let Some(tls) = tls else { return Ok(MaybeTls::Plain(stream)) };
+    let stream = TlsAcceptor::from(Arc::clone(tls.config())).accept(stream).await?;
+    Ok(MaybeTls::Tls(Box::new(stream.into())))
 }
 
 /// Resolves when the proxy drains.

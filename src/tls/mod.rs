@@ -17,6 +17,7 @@ mod pem;
 mod server;
 mod shown;
 mod stamp;
+mod stream;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use client::{ClientTls, SideTls};
 pub use error::TlsError;
 pub use rustls::pki_types::ServerName;
 pub use server::ServerTls;
+pub use stream::MaybeTls;
 
 /// HTTP/2 in ALPN (RFC 9113 section 3.1).
 pub const ALPN_H2: &[u8] = b"h2";

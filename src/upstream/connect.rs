@@ -6,24 +6,20 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::uri::Scheme;
 use parallax_core::verdict::Cause;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use super::{Addresses, Fault, Upstream, http1, http2};
 use crate::config::Protocol;
 use crate::telemetry::CountRepair;
-use crate::tls::{ALPN_H2, ALPN_HTTP1, ClientTls};
+use crate::tls::{ALPN_H2, ALPN_HTTP1, ClientTls, MaybeTls};
 
 /// How long a connection may be silent before TCP asks whether the peer is still there, and how
 /// often then.
@@ -106,11 +102,11 @@ impl Connector {
         connected.await.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn begin(&self, stream: Stream, offer: Offer) -> Result<Connected, Fault> {
+    async fn begin(&self, stream: MaybeTls, offer: Offer) -> Result<Connected, Fault> {
         let is_http2 = match offer {
             Offer::Http1 => false,
             Offer::Http2 => true,
-            Offer::Either => stream.chose_http2(),
+            Offer::Either => stream.agreed() == Some(ALPN_H2),
         };
         if is_http2 {
             let begun = http2::Connection::begin(stream).await;
@@ -125,7 +121,7 @@ impl Connector {
         }
     }
 
-    async fn reach_any(&self, offer: Offer) -> Result<Stream, Fault> {
+    async fn reach_any(&self, offer: Offer) -> Result<MaybeTls, Fault> {
         let addresses = self.addresses.resolve().await.map_err(|error| Fault::connecting(&error))?;
         let mut last = Fault::new(Cause::Dns, "no address".to_owned());
         let each = self.within / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
@@ -146,7 +142,7 @@ impl Connector {
         Err(last)
     }
 
-    async fn reach(&self, address: SocketAddr, offer: Offer) -> Result<Stream, Fault> {
+    async fn reach(&self, address: SocketAddr, offer: Offer) -> Result<MaybeTls, Fault> {
         let at = |error: io::Error| {
             Fault::connecting(&io::Error::new(error.kind(), format!("{address}: {error}")))
         };
@@ -154,7 +150,7 @@ impl Connector {
         stream.set_nodelay(true).map_err(at)?;
         let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY);
         SockRef::from(&stream).set_tcp_keepalive(&probes).map_err(at)?;
-        let Some(tls) = &self.tls else { return Ok(Stream::Plain(stream)) };
+        let Some(tls) = &self.tls else { return Ok(MaybeTls::Plain(stream)) };
         let connector = match offer {
             Offer::Http1 => &tls.http1,
             Offer::Http2 => &tls.http2,
@@ -162,9 +158,9 @@ impl Connector {
         };
         let refused = |error: io::Error| Fault::new(Cause::Tls, format!("{address}: {error}"));
         let stream = connector.connect(tls.name.clone(), stream).await.map_err(refused)?;
-        let stream = Stream::Tls(Box::new(stream));
+        let stream = MaybeTls::Tls(Box::new(stream.into()));
         // A side that chose nothing was not asked, or knows no ALPN: that is HTTP/1.1.
-        if offer == Offer::Http2 && !stream.chose_http2() {
+        if offer == Offer::Http2 && stream.agreed() != Some(ALPN_H2) {
             let detail = format!("{address} does not speak HTTP/2, which `protocol: http2` asks for");
             return Err(Fault::new(Cause::Protocol, detail));
         }
@@ -184,79 +180,6 @@ impl Tls {
             http1: offering(&[ALPN_HTTP1]),
             http2: offering(&[ALPN_H2]),
             either: offering(&[ALPN_H2, ALPN_HTTP1]),
-        }
-    }
-}
-
-/// A connection to a side, with or without TLS.
-enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl Stream {
-    fn chose_http2(&self) -> bool {
-        match self {
-            Self::Plain(_) => false,
-            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(ALPN_H2),
-        }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

@@ -1,50 +1,33 @@
-//! A client's connection as it was accepted, with or without TLS.
+//! A connection with or without TLS, ours or a client's: above it nobody has to tell them apart.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::TlsStream;
 
-use crate::tls::{ALPN_H2, ALPN_HTTP1, ServerTls};
-
-/// A client's connection.
-pub(crate) enum ClientStream {
+/// A connection with or without TLS.
+pub enum MaybeTls {
+    /// In the clear.
     Plain(TcpStream),
+    /// With TLS, after the handshake.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// What was agreed on before the first byte of HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Agreed {
-    Http1,
-    Http2,
-    /// Nothing: the first bytes will tell.
-    Nothing,
-}
-
-impl ClientStream {
-    /// The handshake, where there is one.
-    ///
-    /// # Errors
-    /// When the client does not go through with it.
-    pub(crate) async fn accept(stream: TcpStream, tls: Option<&ServerTls>) -> io::Result<(Self, Agreed)> {
-        let Some(tls) = tls else { return Ok((Self::Plain(stream), Agreed::Nothing)) };
-        let stream = TlsAcceptor::from(Arc::clone(tls.config())).accept(stream).await?;
-        let agreed = match stream.get_ref().1.alpn_protocol() {
-            Some(ALPN_H2) => Agreed::Http2,
-            Some(ALPN_HTTP1) => Agreed::Http1,
-            _ => Agreed::Nothing,
-        };
-        Ok((Self::Tls(Box::new(stream)), agreed))
+impl MaybeTls {
+    /// The protocol that was agreed on in the handshake (ALPN), if any was.
+    #[must_use]
+    pub fn agreed(&self) -> Option<&[u8]> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+        }
     }
 }
 
-impl AsyncRead for ClientStream {
+impl AsyncRead for MaybeTls {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -57,7 +40,7 @@ impl AsyncRead for ClientStream {
     }
 }
 
-impl AsyncWrite for ClientStream {
+impl AsyncWrite for MaybeTls {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -72,11 +55,11 @@ impl AsyncWrite for ClientStream {
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
+        slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, pieces),
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         }
     }
 
