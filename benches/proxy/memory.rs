@@ -22,6 +22,8 @@ const AT_ONCE: usize = 50;
 const SPARE: u64 = 2000;
 /// How long a contender may take to put its house in order.
 const REST: Duration = Duration::from_secs(2);
+/// How often a few are asked once more before it is looked what all of them hold.
+const AFTERWARDS: usize = 2;
 
 struct Held {
     name: &'static str,
@@ -90,6 +92,11 @@ async fn hold(contender: &Contender, connections: usize) -> Held {
     let silent = contender.process.memory();
     for some in open.chunks_mut(AT_ONCE) {
         ask(contender.name, some.iter_mut()).await;
+    }
+    // A process in use goes on being asked, by others, and gives back what it has no use for then.
+    for _ in 0..AFTERWARDS {
+        tokio::time::sleep(REST).await;
+        ask(contender.name, open.iter_mut().take(AT_ONCE)).await;
     }
     tokio::time::sleep(REST).await;
     let asked = contender.process.memory();

@@ -14,7 +14,7 @@ use super::client::Client;
 use super::sent::Sent;
 use super::service::{Met, Service};
 use super::{head, interim, upgrade};
-use crate::upstream::{Access, Again, Fault, RequestBody, ResponseBody, SendError, Sides};
+use crate::upstream::{Access, Again, Fault, Interim, RequestBody, ResponseBody, SendError, Sides};
 
 /// What it takes to ask for a request of an operation.
 pub(super) struct Asking<'r> {
@@ -81,16 +81,14 @@ impl Service {
         &self,
         sides: &Sides,
         side: Side,
-        mut request: Request<RequestBody>,
+        request: Request<RequestBody>,
         client: &Arc<Client>,
         sent: &Sent,
         again: Again,
     ) -> Result<Response<ResponseBody>, SendError> {
         let may_switch = request.headers().contains_key(header::UPGRADE);
-        if sent.hears_interim {
-            interim::listen(&mut request, client, sent.gate.clone());
-        }
-        let response = send(sides.of(side), request, sent, again).await?;
+        let interim = sent.hears_interim.then(|| interim::listener(client, sent.gate.as_ref()));
+        let response = send(sides.of(side), request, sent, again, interim).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS && !may_switch {
             let fault = Fault::protocol("it left HTTP unasked");
             return Err(SendError { fault, unsent: None, client_broke_off: false });
@@ -104,8 +102,9 @@ async fn send(
     request: Request<RequestBody>,
     sent: &Sent,
     again: Again,
+    interim: Interim,
 ) -> Result<Response<ResponseBody>, SendError> {
-    let mut send = pin!(access.pool.send(request, again));
+    let mut send = pin!(access.pool.send(request, again, interim));
     let Some(limit) = access.upstream.timeout else { return send.await };
     let mut deadline = Instant::now() + limit;
     loop {

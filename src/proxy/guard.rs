@@ -6,6 +6,8 @@
 //! pieces, or where more was read than may be read on. It also keeps the times that the library
 //! does not know: for a connection at rest, for a head, and for a client that does not read.
 
+mod timer;
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,9 +17,10 @@ use std::time::Duration;
 use bytes::{Buf as _, BytesMut};
 use parallax_core::wire::{Fed, HeadLimits, Refusal, Requests, Then};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::client::Client;
+use timer::Timer;
 
 /// How long a client may take.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +57,7 @@ pub(crate) struct Guard<IO> {
     head_began: Option<Instant>,
     /// Since when the client has not read anything of what it is sent.
     stalled: Option<Instant>,
-    timer: Pin<Box<Sleep>>,
+    timer: Timer,
     lingered: usize,
 }
 
@@ -83,7 +86,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
             interim: BytesMut::new(),
             head_began: Some(now),
             stalled: None,
-            timer: Box::pin(tokio::time::sleep_until(now + patience.head)),
+            timer: Timer::at(now + patience.head),
             lingered: 0,
         }
     }
@@ -106,7 +109,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
                 return Ok(true);
             }
             let read = std::future::poll_fn(|context| match self.poll_more(context) {
-                Poll::Pending if self.timer.as_mut().poll(context).is_ready() => {
+                Poll::Pending if self.timer.poll(context).is_ready() => {
                     Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
                 }
                 other => other,
@@ -179,10 +182,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
                 let waits = requests.is_between() && self.held.len() > self.cleared;
                 self.head_began = if waits { self.head_began.or_else(|| Some(Instant::now())) } else { None };
                 if let Some(began) = self.head_began {
-                    self.timer.as_mut().reset(began + self.patience.head);
+                    self.timer.set(began + self.patience.head);
                 } else if self.patience.idle < self.patience.head {
                     // Set for a head, the timer would come too late for a connection that rests.
-                    self.timer.as_mut().reset(Instant::now() + self.patience.idle);
+                    self.timer.set(Instant::now() + self.patience.idle);
                 }
             }
             (Then::More | Then::Wait, _) => {}
@@ -248,7 +251,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
 
     /// Nothing has come: whether it is too late for it.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<Late> {
-        while self.timer.as_mut().poll(context).is_ready() {
+        while self.timer.poll(context).is_ready() {
             let now = Instant::now();
             let deadline = match (self.head_began, self.client.idle_for()) {
                 (Some(began), _) if now < began + self.patience.head => began + self.patience.head,
@@ -258,7 +261,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
                 (None, Some(idle)) => now + (self.patience.idle - idle),
                 (None, None) => now + self.patience.idle,
             };
-            self.timer.as_mut().reset(deadline);
+            self.timer.set(deadline);
         }
         Poll::Pending
     }
@@ -296,12 +299,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
         }
         self.client.set_unsettled(true);
         let stalled = *self.stalled.get_or_insert_with(Instant::now);
-        while self.timer.as_mut().poll(context).is_ready() {
+        while self.timer.poll(context).is_ready() {
             let deadline = stalled + self.patience.idle;
             if Instant::now() >= deadline {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            self.timer.as_mut().reset(deadline);
+            self.timer.set(deadline);
         }
         Poll::Pending
     }
@@ -421,12 +424,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<IO> {
             if matches!(this.mode, Mode::Open) || (between && this.held.is_empty()) {
                 return Poll::Ready(Ok(()));
             }
-            this.timer.as_mut().reset(Instant::now() + LINGER);
+            this.timer.set(Instant::now() + LINGER);
             this.lingered = 1;
         }
         while this.lingered < LINGER_BYTES {
             this.held.clear();
-            if this.timer.as_mut().poll(context).is_ready() {
+            if this.timer.poll(context).is_ready() {
                 break;
             }
             match ready!(this.poll_more(context)) {

@@ -7,25 +7,48 @@ use http::{HeaderMap, Request, StatusCode, Version};
 
 use super::client::{Client, Protocol};
 use super::upload::Gate;
-use crate::upstream::{Interim, strip_hop_by_hop};
+use crate::upstream::{HearInterim, strip_hop_by_hop};
 
 /// Whether a request's client can be told something before the answer.
 pub(crate) fn is_possible<B>(client: &Client, request: &Request<B>) -> bool {
     client.protocol() == Protocol::Http1 && request.version() == Version::HTTP_11
 }
 
-/// Listens for what the side says before its answer.
-pub(crate) fn listen<B>(request: &mut Request<B>, client: &Arc<Client>, gate: Option<Arc<Gate>>) {
+/// The client, listening for what the side says before its answer; with a gate, where its body waits
+/// to be wanted.
+pub(crate) fn listener(client: &Arc<Client>, gate: Option<&Arc<Gate>>) -> Arc<dyn HearInterim> {
     let client = Arc::clone(client);
-    request.extensions_mut().insert(Interim::new(move |status, headers| match (status, &gate) {
-        (StatusCode::CONTINUE, Some(gate)) => gate.send(),
-        (StatusCode::CONTINUE, None) => {}
-        (status, _) => client.push_interim(&head(status, headers)),
-    }));
+    match gate {
+        Some(gate) => Arc::new(Waiting { client, gate: Arc::clone(gate) }),
+        None => client,
+    }
 }
 
-fn head(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
-    let mut headers = headers.clone();
+/// A client whose body waits to be wanted.
+struct Waiting {
+    client: Arc<Client>,
+    gate: Arc<Gate>,
+}
+
+impl HearInterim for Waiting {
+    fn hear(&self, status: StatusCode, headers: HeaderMap) {
+        match status {
+            StatusCode::CONTINUE => self.gate.send(),
+            status => self.client.hear(status, headers),
+        }
+    }
+}
+
+impl HearInterim for Client {
+    fn hear(&self, status: StatusCode, headers: HeaderMap) {
+        // Where no body waits, nobody asked whether it is wanted.
+        if status != StatusCode::CONTINUE {
+            self.push_interim(&head(status, headers));
+        }
+    }
+}
+
+fn head(status: StatusCode, mut headers: HeaderMap) -> Vec<u8> {
     strip_hop_by_hop(&mut headers);
     let mut head =
         format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or("")).into_bytes();

@@ -19,6 +19,7 @@ use super::address::Trusted;
 use super::body::AnswerBody;
 use super::complaint::Rarely;
 use super::forwarded::{self, Arrival};
+use super::head::Survey;
 use super::problem;
 use super::upload::SharedCapture;
 use super::watched::WatchedAnswer;
@@ -62,10 +63,11 @@ impl Edge {
         trusted: &[Network],
     ) -> Passage {
         let (headers, peer, trusted) = (request.headers(), peer.ip(), Trusted(trusted));
-        let hops = self.markers.hops(headers);
+        let survey = Survey::of(headers);
+        let hops = if survey.ours { self.markers.hops(headers) } else { 0 };
         let arrival = Arrival { peer, is_trusted: trusted.has(peer), scheme: self.scheme, port: self.port };
         let is_copy = hops > 0 && headers.contains_key(SHADOW);
-        let mut passage = Passage { hops, is_copy, arrival, forwarded, trace: None, account: None };
+        let mut passage = Passage { survey, hops, is_copy, arrival, forwarded, trace: None, account: None };
         if let Some(listeners) = &self.listeners {
             passage.trace = listeners.tracer.as_ref().map(|tracer| tracer.receive(headers));
             let recorded = passage.trace.filter(|trace| trace.own.sampled);
@@ -109,6 +111,7 @@ impl Edge {
 
 /// One request's way through.
 pub(crate) struct Passage {
+    survey: Survey,
     /// How many times it has passed before.
     hops: u8,
     /// Whether it is part of a copy that one of us has sent.
@@ -120,6 +123,11 @@ pub(crate) struct Passage {
 }
 
 impl Passage {
+    /// What its head has that something is done about.
+    pub(crate) fn survey(&self) -> Survey {
+        self.survey
+    }
+
     /// Whether it has passed before: then it is not checked again.
     pub(crate) fn has_passed(&self) -> bool {
         self.hops > 0

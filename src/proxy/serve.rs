@@ -175,7 +175,8 @@ impl Connection {
 /// The handshake, where there is one.
 async fn shake_hands(stream: TcpStream, tls: Option<&ServerTls>) -> io::Result<MaybeTls> {
     let Some(tls) = tls else { return Ok(MaybeTls::Plain(stream)) };
-    let stream = TlsAcceptor::from(Arc::clone(tls.config())).accept(stream).await?;
+    // In a box, so that a connection in the clear has no room for it.
+    let stream = Box::pin(TlsAcceptor::from(Arc::clone(tls.config())).accept(stream)).await?;
     Ok(MaybeTls::Tls(Box::new(stream.into())))
 }
 

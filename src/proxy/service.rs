@@ -118,7 +118,7 @@ impl Service {
         request: Request<Incoming>,
         passage: &mut Passage,
     ) -> Response<AnswerBody> {
-        let may_switch = request.headers().contains_key(header::UPGRADE);
+        let may_switch = passage.survey().upgrade;
         let response = match (arrived, self.shared.edge.refuse_circle(passage)) {
             (Arrived::Refused(refusal), _) => self.refuse(refusal),
             (Arrived::Met(met), Some(refusal)) => self.goes_round(Some(&met), passage, refusal),
@@ -214,7 +214,7 @@ impl Service {
         let sent = self.sent(client, None, &request);
         let (mut parts, incoming) = request.into_parts();
         let target = target_of(&parts);
-        let switching = upgrade::prepare(&mut parts);
+        let switching = upgrade::prepare(&mut parts, passage.survey());
         self.shared.edge.tell(passage, &mut parts);
         head::address_to(&mut parts, &sides.legacy.upstream, &target);
         upgrade::ask_again(&mut parts, switching.as_ref());
@@ -248,7 +248,7 @@ impl Service {
         let sent = self.sent(client, met.check.is_ok().then_some(&met.operation), &request);
         let (mut parts, incoming) = request.into_parts();
         let target = target_of(&parts);
-        let switching = upgrade::prepare(&mut parts);
+        let switching = upgrade::prepare(&mut parts, passage.survey());
         self.shared.edge.tell(passage, &mut parts);
         let mut check = std::mem::replace(&mut met.check, Err(Skip::Stage));
         if switching.is_some() {

@@ -6,7 +6,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 
 use super::body::AnswerBody;
-use super::head;
+use super::head::{self, Survey};
 use crate::tasks;
 use crate::upstream::{ResponseBody, WantsTrailers, strip_hop_by_hop};
 
@@ -18,14 +18,19 @@ pub(crate) struct Switching {
 
 /// Takes everything off the head that belongs to the client's connection, and notes the wish to
 /// switch, when there is one.
-pub(crate) fn prepare(parts: &mut request::Parts) -> Option<Switching> {
-    let protocol = head::upgrade_of(&parts.headers);
-    let switching =
-        protocol.map(|protocol| Switching { protocol, client: parts.extensions.remove::<OnUpgrade>() });
-    WantsTrailers::note(parts);
-    strip_hop_by_hop(&mut parts.headers);
-    head::strip_ours(&mut parts.headers);
-    head::settle_host_and_cookies(parts);
+pub(crate) fn prepare(parts: &mut request::Parts, survey: Survey) -> Option<Switching> {
+    let mut switching = None;
+    if survey.hop_by_hop {
+        let protocol = head::upgrade_of(&parts.headers);
+        switching =
+            protocol.map(|protocol| Switching { protocol, client: parts.extensions.remove::<OnUpgrade>() });
+        WantsTrailers::note(parts);
+        strip_hop_by_hop(&mut parts.headers);
+    }
+    if survey.ours || survey.expect {
+        head::strip_ours(&mut parts.headers);
+    }
+    head::settle_host_and_cookies(parts, survey.cookie);
     switching
 }
 

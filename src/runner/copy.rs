@@ -11,7 +11,7 @@ use parallax_core::format::DigestStream;
 
 use super::Carried;
 use crate::queue::{Chunks, Reservation};
-use crate::upstream::{Access, Again, Fault, Interim, RequestBody, ResponseBody, Upstream, strip_hop_by_hop};
+use crate::upstream::{Access, Again, Fault, RequestBody, ResponseBody, Upstream, strip_hop_by_hop};
 
 /// How long a side may take for a copy when it has no timeout of its own: nobody waits for it,
 /// but nothing may wait for ever.
@@ -60,7 +60,7 @@ async fn exchange(
     let side = access.upstream.side;
     let began = Instant::now();
     let response =
-        access.pool.send(request, Again::Never).await.map_err(|error| Missed::Fault(error.fault))?;
+        access.pool.send(request, Again::Never, None).await.map_err(|error| Missed::Fault(error.fault))?;
     let latency = began.elapsed();
     let answer = read(response, check, reservation).await?;
     Ok(Exchange { side, answer, latency })
@@ -74,8 +74,6 @@ fn copy_of(access: &Access, check: &Check, extensions: Extensions) -> Request<Re
     *request.uri_mut() = upstream.uri(&target);
     *request.headers_mut() = check.request.headers.clone();
     *request.extensions_mut() = extensions;
-    // The client whose interim answers these would be has its answer already.
-    request.extensions_mut().remove::<Interim>();
     upstream.address(request.headers_mut());
     request
 }

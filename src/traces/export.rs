@@ -115,7 +115,7 @@ impl Exporter {
             .map_err(|error| error.to_string())?;
         let exchange = async {
             let answer =
-                self.pool.send(request, Again::Never).await.map_err(|error| error.fault.to_string())?;
+                self.pool.send(request, Again::Never, None).await.map_err(|error| error.fault.to_string())?;
             let status = answer.status();
             // Read to its end, so that the connection can be used again.
             Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await.ok();

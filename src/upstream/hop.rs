@@ -43,23 +43,33 @@ impl WantsTrailers {
 
 /// Takes off what belongs to one connection only.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    // The names that are there are compared, which takes a tenth of looking eight names up; most
-    // heads have none of them, or `Connection` alone.
-    let mut found = [false; 8];
-    for name in headers.keys() {
-        if let Some(at) = HOP_BY_HOP.iter().position(|hop| hop == name) {
-            found[at] = true;
+    // One pass over the names that are there takes a tenth of looking eight names up; most heads
+    // have none of them, or `Connection` alone.
+    let found: Vec<&HeaderName> = headers.keys().filter_map(hop_by_hop).collect();
+    if found.contains(&&header::CONNECTION) {
+        for name in named_by_connection(headers) {
+            if !NEVER_STRIPPED.contains(&name) {
+                headers.remove(name);
+            }
         }
     }
-    for name in named_by_connection(headers) {
-        if !NEVER_STRIPPED.contains(&name) {
-            headers.remove(name);
-        }
+    for name in found {
+        headers.remove(name);
     }
-    for (name, found) in HOP_BY_HOP.iter().zip(found) {
-        if found {
-            headers.remove(name);
-        }
+}
+
+/// Whether a header belongs to one connection only, whatever `Connection` says.
+#[must_use]
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    hop_by_hop(name).is_some()
+}
+
+/// The name, when it is one of [`HOP_BY_HOP`].
+fn hop_by_hop(name: &HeaderName) -> Option<&'static HeaderName> {
+    // Most names are told apart by their length, without a comparison.
+    match name.as_str().len() {
+        2 | 7 | 10 | 14 | 16 | 17 | 19 => HOP_BY_HOP.iter().find(|&hop| hop == name),
+        _ => None,
     }
 }
 
@@ -91,6 +101,14 @@ mod tests {
             headers.append(name.parse::<HeaderName>().expect("a name"), value.parse().expect("a value"));
         }
         headers
+    }
+
+    #[test]
+    fn each_is_known_by_its_name() {
+        for name in &HOP_BY_HOP {
+            assert_eq!(hop_by_hop(name), Some(name));
+        }
+        assert_eq!(hop_by_hop(&header::HOST), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::mend::{Mended, Watch};
-use super::{PoolLimits, RequestBody};
+use super::{Interim, PoolLimits, RequestBody};
 use crate::tasks;
 use crate::telemetry::CountRepair;
 
@@ -56,8 +56,9 @@ impl Connection {
     pub(super) async fn send(
         &mut self,
         request: Request<RequestBody>,
+        interim: Interim,
     ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
-        self.watch.expect_answer();
+        self.watch.expect_answer(interim);
         self.sender.try_send_request(request).await
     }
 }

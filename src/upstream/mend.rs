@@ -11,8 +11,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
@@ -20,19 +20,31 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use parallax_core::wire::{Ambiguous, Glance, Judged, end_of_head, glance, judge};
 
+use super::interim::{self, Interim};
 use crate::telemetry::CountRepair;
 
 /// What the one who sends requests and the connection tell each other.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Watch {
     expecting: AtomicBool,
     spent: AtomicBool,
+    /// Who is told of interim answers to the present request.
+    interim: Mutex<Interim>,
 }
 
 impl Watch {
-    /// A request is about to be sent: what comes next is the head of its answer.
-    pub(super) fn expect_answer(&self) {
+    /// A request is about to be sent: what comes next is the head of its answer, after interim ones
+    /// that are told.
+    pub(super) fn expect_answer(&self, interim: Interim) {
+        *self.interim.lock().unwrap_or_else(PoisonError::into_inner) = interim;
         self.expecting.store(true, Ordering::Release);
+    }
+
+    fn tell(&self, head: &[u8]) {
+        let interim = self.interim.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(interim) = interim {
+            interim::tell(&*interim, head);
+        }
     }
 
     /// Whether the connection must not carry another request.
@@ -47,6 +59,7 @@ impl Watch {
 
     fn head_has_come(&self) {
         self.expecting.store(false, Ordering::Release);
+        *self.interim.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -65,8 +78,8 @@ pub(super) struct Mended<S> {
     interim: u32,
 }
 
-/// Interim answers before a final one, at most. The library reads on for as long as they come, and while
-/// they come without a pause nothing else of its thread is done, timeouts included.
+/// Interim answers before a final one, at most. While they come without a pause nothing else of the
+/// thread is done, timeouts included.
 const MAX_INTERIM: u32 = 64;
 /// Read at once while a head is gathered.
 const PIECE: usize = 8 * 1024;
@@ -80,55 +93,43 @@ impl<S> Mended<S> {
 
     /// Looks at what came straight into the caller's buffer; gives how much of it may stay there.
     fn pass(&mut self, fresh: &[u8]) -> usize {
-        let mut passed = 0;
-        while passed < fresh.len() {
-            match glance(&fresh[passed..]) {
-                Glance::Clean { length, interim: true } => {
-                    self.interim += 1;
-                    passed += length;
-                }
-                Glance::Clean { interim: false, .. } => {
-                    self.interim = 0;
-                    self.watch.head_has_come();
-                    return fresh.len();
-                }
-                Glance::Incomplete | Glance::Odd => break,
-            }
+        if let Glance::Clean { interim: false, .. } = glance(fresh) {
+            self.interim = 0;
+            self.watch.head_has_come();
+            return fresh.len();
         }
-        self.gathered.extend_from_slice(&fresh[passed..]);
-        passed
+        self.gathered.extend_from_slice(fresh);
+        0
     }
 
     /// Takes the heads that are complete out of what was gathered.
     fn settle(&mut self) -> Result<(), Ambiguous> {
-        let mut heads = Vec::new();
         while let Some(end) = end_of_head(&self.gathered, self.searched)? {
             let Judged { head, repairs, interim, closes } = judge(&self.gathered[..end])?;
             repairs.iter().for_each(|repair| self.count.count(repair));
             if closes {
                 self.watch.spent.store(true, Ordering::Release);
             }
-            heads.extend_from_slice(&head);
             self.gathered.drain(..end);
             self.searched = 0;
-            self.interim = if interim { self.interim + 1 } else { 0 };
-            if !interim {
-                self.watch.head_has_come();
-                heads.append(&mut self.gathered);
-                self.gathered = Vec::new();
-                break;
+            if interim {
+                self.interim += 1;
+                if self.interim > MAX_INTERIM {
+                    return Err(Ambiguous::OnlyInterim);
+                }
+                self.watch.tell(&head);
+                continue;
             }
+            self.interim = 0;
+            self.watch.head_has_come();
+            let mut ready = head;
+            ready.append(&mut self.gathered);
+            self.gathered = Vec::new();
+            self.ready = ready.into();
+            break;
         }
         self.searched = self.gathered.len();
-        self.ready = heads.into();
         Ok(())
-    }
-}
-
-impl<S> Mended<S> {
-    fn within_limits(&self) -> io::Result<()> {
-        let why = || io::Error::new(io::ErrorKind::InvalidData, Ambiguous::OnlyInterim);
-        if self.interim > MAX_INTERIM { Err(why()) } else { Ok(()) }
     }
 }
 
@@ -179,7 +180,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Mended<S> {
             }
             if this.gathered.is_empty() {
                 let passed = ready!(this.poll_fresh(context, buffer))?;
-                this.within_limits()?;
                 if passed {
                     return Poll::Ready(Ok(()));
                 }
@@ -188,7 +188,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Mended<S> {
             }
             if !this.gathered.is_empty() {
                 this.settle().map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
-                this.within_limits()?;
             }
         }
     }
@@ -237,7 +236,7 @@ mod tests {
     async fn read(pieces: &[&str]) -> (io::Result<String>, Vec<Repair>, Arc<Watch>) {
         let mut side = pieces_of(pieces);
         let (watch, counted) = (Arc::new(Watch::default()), Arc::new(Mutex::new(Vec::new())));
-        watch.expect_answer();
+        watch.expect_answer(None);
         let count = {
             let counted = Arc::clone(&counted);
             CountRepair::new(move |repair| counted.lock().expect("a lock").push(repair))
@@ -286,7 +285,7 @@ mod tests {
 
     #[tokio::test]
     async fn clean_answers_pass_however_they_are_cut() {
-        let answer = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nb : \n\nody";
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nb : \n\nody";
         for cut in 0..answer.len() {
             let (read, counted, watch) = read(&[&answer[..cut], &answer[cut..]]).await;
             if cut == 0 {
@@ -303,12 +302,43 @@ mod tests {
     async fn a_head_is_mended_and_its_body_is_not() {
         let answer =
             "HTTP/1.1 100 Go\n\nHTTP/1.1 200 OK\nA : b\r\n c\r\nContent-Length: 8, 8\r\n\r\nb : \n\n c";
-        let mended =
-            "HTTP/1.1 100 Go\r\n\r\nHTTP/1.1 200 OK\r\nA: b c\r\nContent-Length: 8\r\n\r\nb : \n\n c";
+        let mended = "HTTP/1.1 200 OK\r\nA: b c\r\nContent-Length: 8\r\n\r\nb : \n\n c";
         for cut in 1..answer.len() {
             let (read, counted, _) = read(&[&answer[..cut], &answer[cut..]]).await;
             assert_eq!(read.expect("an answer"), mended, "{cut}");
             assert_eq!(counted.len(), 5, "{counted:?}");
+        }
+    }
+
+    /// What was said before the answer.
+    #[derive(Default)]
+    struct Told(Mutex<Vec<(http::StatusCode, http::HeaderMap)>>);
+
+    impl interim::HearInterim for Told {
+        fn hear(&self, status: http::StatusCode, headers: http::HeaderMap) {
+            self.0.lock().expect("a lock").push((status, headers));
+        }
+    }
+
+    #[tokio::test]
+    async fn interim_answers_are_told_and_go_no_further() {
+        let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nlink : </b>\r\nbad name: x\r\n\r\n";
+        let answer = "HTTP/1.1 200 OK\r\n\r\n";
+        let all = format!("HTTP/1.1 102 Processing\r\n\r\n{hints}{answer}");
+        for cut in 1..all.len() {
+            let told = Arc::new(Told::default());
+            let watch = Arc::new(Watch::default());
+            watch.expect_answer(Some(told.clone()));
+            let (first, rest) = all.split_at(cut);
+            let side = pieces_of(&[first, rest]);
+            let mut mended = Mended::new(side, Arc::clone(&watch), CountRepair::new(|_| {}));
+            let mut read = String::new();
+            mended.read_to_string(&mut read).await.expect("an answer");
+            assert_eq!(read, answer, "{cut}");
+            let told = told.0.lock().expect("a lock");
+            assert_eq!(told.iter().map(|(status, _)| status.as_u16()).collect::<Vec<_>>(), [102, 103]);
+            assert_eq!(told[1].1.get_all("link").iter().collect::<Vec<_>>(), ["</a>", "</b>"]);
+            assert_eq!(told[1].1.len(), 2);
         }
     }
 

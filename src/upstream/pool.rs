@@ -15,7 +15,9 @@ use parallax_core::verdict::Cause;
 use super::again::{Again, Spare};
 use super::connect::{Connected, Connector, Offer};
 use super::error::{broke_off, is_going_away, was_never_looked_at};
-use super::{Addresses, Fault, Interim, RequestBody, ResponseBody, SendError, Upstream, http1, http2};
+use super::{
+    Addresses, Fault, Interim, RequestBody, ResponseBody, SendError, Upstream, http1, http2, interim,
+};
 use crate::tasks;
 
 /// Bounds of a pool.
@@ -107,7 +109,7 @@ impl Pool {
         })
     }
 
-    /// Sends a request and waits for the head of the answer. The connection returns to the pool
+    /// Sends a request and waits for the head of the answer; `interim` is told of what comes before it. The connection returns to the pool
     /// by itself when the answer was read to its end.
     ///
     /// # Errors
@@ -116,8 +118,8 @@ impl Pool {
         self: &Arc<Self>,
         mut request: Request<RequestBody>,
         again: Again,
+        interim: Interim,
     ) -> Result<Response<ResponseBody>, SendError> {
-        Interim::arm(&mut request);
         let offer = self.connector.offer(request.headers().contains_key(header::UPGRADE));
         // Once it may have been looked at, the request is never handed back as unsent.
         let (mut maybe_seen, mut tries_left) = (false, MOST_TRIES);
@@ -133,7 +135,7 @@ impl Pool {
             if matches!(carrier, Carrier::Fresh(_)) {
                 tries_left = 0;
             }
-            let missed = match self.over(carrier, request, again).await {
+            let missed = match self.over(carrier, request, again, &interim).await {
                 Ok(response) => return Ok(response),
                 Err(missed) => missed,
             };
@@ -160,16 +162,20 @@ impl Pool {
     async fn over(
         self: &Arc<Self>,
         carrier: Carrier,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         again: Again,
+        interim: &Interim,
     ) -> Result<Response<ResponseBody>, Missed> {
         match carrier {
             Carrier::Kept(connection, since) => {
                 let spare = again.spare(&request, since);
-                self.over_http1(connection, request, spare).await
+                self.over_http1(connection, request, spare, interim).await
             }
-            Carrier::Fresh(connection) => self.over_http1(connection, request, None).await,
-            Carrier::Stream(sender, stream) => self.over_http2(sender, stream, request, again).await,
+            Carrier::Fresh(connection) => self.over_http1(connection, request, None, interim).await,
+            Carrier::Stream(sender, stream) => {
+                interim::answer_expectation(&mut request, interim.as_deref());
+                self.over_http2(sender, stream, request, again).await
+            }
         }
     }
 
@@ -178,8 +184,9 @@ impl Pool {
         mut connection: http1::Connection,
         request: Request<RequestBody>,
         spare: Option<Spare>,
+        interim: &Interim,
     ) -> Result<Response<ResponseBody>, Missed> {
-        let mut error = match connection.send(request).await {
+        let mut error = match connection.send(request, interim.clone()).await {
             Ok(response) => {
                 self.http1.keep_when_ready(connection, &response);
                 return Ok(response.map(ResponseBody::alone));
@@ -205,7 +212,6 @@ impl Pool {
     ) -> Result<Response<ResponseBody>, Missed> {
         let is_harmless = stream.is_on_a_proven_connection() && again.is_harmless(&request);
         let spare = Spare::of(&mut request);
-        Interim::answer_expectation(&mut request);
         http2::to_http2(&mut request, self.connector.scheme(), &self.authority);
         let error = match sender.try_send_request(request).await {
             Ok(response) => {

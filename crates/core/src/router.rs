@@ -58,10 +58,10 @@ impl Router {
     #[must_use]
     pub fn find(&self, method: &Method, path: &str) -> Option<usize> {
         let rest = path.strip_prefix('/')?;
-        if rest.split('/').any(is_dot_segment)
-            || rest.split('/').take(self.deepest + 1).count() > self.deepest
-        {
-            return None;
+        for (depth, segment) in rest.split('/').enumerate() {
+            if depth == self.deepest || is_dot_segment(segment) {
+                return None;
+            }
         }
         self.root.find(rest, method)
     }
