@@ -8,7 +8,7 @@ use parallax_core::ratio::Ratio;
 
 use super::client::{Client, ServerArgs, operation_path};
 use super::output::{Paint, Table, Tone, grouped, one_line, print, tallied};
-use super::view::{OperationView, Percentiles, demanded, stage_text};
+use super::view::{OperationView, Percentiles, RecheckView, demanded, stage_text};
 
 /// How often `--watch` asks again.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -106,6 +106,7 @@ fn detail(operation: &OperationView, paint: Paint) -> String {
         ("unmatched", Tone::Plain, grouped(counts.unmatched)),
         ("failed", Tone::Plain, or_none(tallied(&counts.failed))),
         ("skipped", Tone::Plain, or_none(tallied(&counts.skipped))),
+        ("rechecked", Tone::Plain, or_none(rechecked(&operation.recheck))),
         ("in flight", Tone::Plain, grouped(counts.in_flight)),
         ("legacy p50/p99", Tone::Plain, latency(operation.latency.legacy.as_ref())),
         ("candidate p50/p99", Tone::Plain, latency(operation.latency.candidate.as_ref())),
@@ -124,7 +125,20 @@ fn detail(operation: &OperationView, paint: Paint) -> String {
             (Tone::Faint, format!("needs {}", demanded(&condition.name, &condition.limit))),
         ]);
     }
-    format!("{title}\n{}\nConditions of readiness:\n{}", table.render(paint), conditions.render(paint))
+    let advice: String =
+        operation.recheck.advice.iter().map(|line| format!("\n{}\n", one_line(line))).collect();
+    let (facts, conditions) = (table.render(paint), conditions.render(paint));
+    format!("{title}\n{facts}{advice}\nConditions of readiness:\n{conditions}")
+}
+
+/// `confirmed 12 (80%), stale 3 (20%)`.
+fn rechecked(recheck: &RecheckView) -> String {
+    let one = |(finding, count): (&String, &u64)| {
+        let share =
+            recheck.shares.get(finding).map_or(String::new(), |share| format!(" ({:.0}%)", share * 100.0));
+        format!("{} {}{share}", one_line(finding), grouped(*count))
+    };
+    recheck.counts.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn or_none(text: String) -> String {

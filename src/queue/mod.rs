@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 pub use budget::{Budget, Reservation};
 pub use chunks::Chunks;
+pub(crate) use waiting::compact_headers;
 pub use waiting::{AnswerHead, CapturedBody, RequestHead, Waiting};
 
 use crate::telemetry::Ticket;

@@ -25,6 +25,15 @@ pub(super) enum Missed {
     NoRoom,
 }
 
+/// What a copy is sent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The one of a check.
+    Check,
+    /// To look at a mismatch again.
+    Recheck,
+}
+
 /// How long a side may take for a copy.
 pub(super) fn patience(upstream: &Upstream) -> Duration {
     upstream.timeout.unwrap_or(PATIENCE)
@@ -34,15 +43,15 @@ pub(super) fn patience(upstream: &Upstream) -> Duration {
 pub(super) async fn ask(
     access: &Access,
     carried: &Carried,
-    check: &Check,
+    (check, why): (&Check, Why),
     mut extensions: Extensions,
     reservation: &mut Reservation,
 ) -> Result<Exchange, Missed> {
     let limit = patience(&access.upstream);
     let trace = carried.trace(&mut extensions);
     let mut request = copy_of(access, check, extensions);
-    carried.write(request.headers_mut(), trace.as_ref());
-    let asked = tokio::time::timeout(limit, exchange(access, check, request, reservation))
+    carried.write(request.headers_mut(), why, trace.as_ref());
+    let asked = tokio::time::timeout(limit, exchange(access, (check, why), request, reservation))
         .await
         .unwrap_or_else(|_| Err(Missed::Fault(Fault::timeout(limit))));
     if let Some(trace) = trace {
@@ -53,7 +62,7 @@ pub(super) async fn ask(
 
 async fn exchange(
     access: &Access,
-    check: &Check,
+    (check, why): (&Check, Why),
     request: Request<RequestBody>,
     reservation: &mut Reservation,
 ) -> Result<Exchange, Missed> {
@@ -62,7 +71,7 @@ async fn exchange(
     let response =
         access.pool.send(request, Again::Never).await.map_err(|error| Missed::Fault(error.fault))?;
     let latency = began.elapsed();
-    let answer = read(response, check, reservation).await?;
+    let answer = read(response, (check, why), reservation).await?;
     Ok(Exchange { side, answer, latency })
 }
 
@@ -82,7 +91,7 @@ fn copy_of(access: &Access, check: &Check, extensions: Extensions) -> Request<Re
 
 async fn read(
     response: Response<ResponseBody>,
-    check: &Check,
+    (check, why): (&Check, Why),
     reservation: &mut Reservation,
 ) -> Result<Answer, Missed> {
     let (mut head, mut incoming) = response.into_parts();
@@ -93,7 +102,7 @@ async fn read(
         let frame = frame.map_err(|error| Missed::Fault(Fault::exchanging(&error)))?;
         match frame.into_data() {
             Ok(piece) => {
-                let room = body.push(piece, &head.headers, check, reservation)?;
+                let room = body.push(piece, &head.headers, (check, why), reservation)?;
                 if room == Room::Full {
                     // What was not read must not seem to be missing.
                     trailers.clone_from(&check.answered.answer.trailers);
@@ -124,7 +133,7 @@ impl Reading {
         &mut self,
         piece: Bytes,
         headers: &HeaderMap,
-        check: &Check,
+        (check, why): (&Check, Why),
         reservation: &mut Reservation,
     ) -> Result<Room, Missed> {
         match self {
@@ -135,6 +144,9 @@ impl Reading {
                 chunks.push(piece);
                 Ok(Room::More)
             }
+            // A digest is for holding against one known answer; two second ones would be cut off at
+            // different places.
+            Self::Whole(_) if why == Why::Recheck => Err(Missed::NoRoom),
             Self::Whole(chunks) => {
                 let mut digest = Box::new(DigestStream::new(headers.get_all(header::CONTENT_ENCODING)));
                 for kept in std::mem::take(chunks).into_pieces() {

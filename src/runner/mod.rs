@@ -3,7 +3,8 @@
 //! that hangs costs checks, never a client's time.
 //!
 //! A side is asked at most once for a check: no retry, no redirect followed, a bounded number at
-//! a time and a bounded time each. The number gives way when the side slows down, and when the side
+//! a time and a bounded time each. Only after a mismatch are both asked once more, at a bounded rate and
+//! marked as such, to tell a fault from data that moved. The number gives way when the side slows down, and when the side
 //! is not there at all, nothing is sent; see [`parallax_core::pressure`].
 
 mod carried;
@@ -11,6 +12,8 @@ mod copy;
 mod gate;
 mod lag;
 mod lane;
+mod mismatch;
+mod rechecks;
 mod result;
 
 use std::panic::AssertUnwindSafe;
@@ -33,6 +36,8 @@ pub use carried::Carried;
 pub use gate::{Gates, Seat};
 use lag::Lag;
 use lane::{Lane, Start};
+use mismatch::{Mismatch, Passes};
+use rechecks::Rechecks;
 
 /// Checks that are taken at once, and how long to wait then before more are taken. Nobody waits for
 /// a check, but every time that a runner is woken for a single one, it takes a core from a thread
@@ -49,6 +54,15 @@ pub struct Runner {
     seat: Seat,
     legacy: Lane,
     candidate: Lane,
+    rechecks: Rechecks,
+}
+
+/// What has ended.
+enum Ended {
+    /// A check that asked this side, and the mismatch that is still to be looked at again.
+    Check(Side, Option<Mismatch>),
+    /// A recheck, which asked both.
+    Recheck,
 }
 
 /// What all checks of a runner share.
@@ -58,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) carried: Carried,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) isolation: Arc<dyn Isolation>,
+    gates: Arc<Gates>,
     lag: Lag,
 }
 
@@ -75,15 +90,18 @@ impl Runner {
     ) -> Self {
         let lane = |side| Lane::new(seat.gates.of(side), seat.number, copy::patience(reach.upstream(side)));
         let (legacy, candidate) = (lane(Side::Legacy), lane(Side::Candidate));
-        let shared =
-            Arc::new(Shared { number: seat.number, carried, recorder, isolation, lag: Lag::default() });
-        Self { jobs, shared, configured: reach.number(), seat, legacy, candidate }
+        let gates = Arc::clone(&seat.gates);
+        let (number, lag) = (seat.number, Lag::default());
+        let shared = Arc::new(Shared { number, carried, recorder, isolation, gates, lag });
+        let (configured, rechecks) = (reach.number(), Rechecks::default());
+        Self { jobs, shared, configured, seat, legacy, candidate, rechecks }
     }
 
     /// Runs checks until nobody can make any more, then until the last is judged, but no longer than
-    /// until `cut` turns true. What is given up then counts itself by dropping its ticket.
+    /// until `cut` turns true. What is given up then counts itself by dropping its ticket. Nobody waits
+    /// for a mismatch's time to come: it is unconfirmed then.
     pub async fn run(mut self, mut cut: watch::Receiver<bool>) {
-        let mut running: JoinSet<Side> = JoinSet::new();
+        let mut running: JoinSet<Ended> = JoinSet::new();
         let mut batch = Vec::with_capacity(BATCH);
         let mut rest = pin!(tokio::time::sleep(REST));
         let mut is_resting = false;
@@ -103,13 +121,15 @@ impl Runner {
                     self.shared.lag.note(rest.deadline().elapsed());
                     is_resting = false;
                 }
-                Some(ended) = running.join_next() => self.follow(&ended, &mut running),
+                Some(ended) = running.join_next() => self.follow(ended, &mut running),
+                () = self.rechecks.ripen() => self.start_rechecks(&mut running),
                 _ = cut.wait_for(|cut| *cut) => return,
             }
         }
+        self.rechecks.close();
         let finish = async {
             while let Some(ended) = running.join_next().await {
-                self.follow(&ended, &mut running);
+                self.follow(ended, &mut running);
             }
         };
         tokio::select! {
@@ -118,7 +138,7 @@ impl Runner {
         }
     }
 
-    fn admit(&mut self, job: Box<Job>, running: &mut JoinSet<Side>) {
+    fn admit(&mut self, job: Box<Job>, running: &mut JoinSet<Ended>) {
         let side = job.waiting.asked();
         self.follow_configuration(&job.waiting.reach, running);
         if let Some(start) = self.lane(side).admit(job) {
@@ -127,13 +147,46 @@ impl Runner {
     }
 
     /// One has ended, so the next may start.
-    fn follow(&mut self, ended: &Result<Side, JoinError>, running: &mut JoinSet<Side>) {
-        let Ok(side) = ended else { return };
-        self.lane(*side).ended();
-        self.start_next(*side, running);
+    fn follow(&mut self, ended: Result<Ended, JoinError>, running: &mut JoinSet<Ended>) {
+        let ended = match ended {
+            Ok(Ended::Check(side, mismatch)) => {
+                let now = std::time::Instant::now();
+                mismatch.into_iter().for_each(|mismatch| self.rechecks.push(mismatch, now));
+                vec![side]
+            }
+            Ok(Ended::Recheck) => Side::ALL.to_vec(),
+            Err(_) => return,
+        };
+        ended.iter().for_each(|side| self.lane(*side).ended());
+        self.start_rechecks(running);
+        ended.iter().for_each(|side| self.start_next(*side, running));
     }
 
-    fn start_next(&mut self, side: Side, running: &mut JoinSet<Side>) {
+    /// Starts the rechecks whose time has come, for as long as there is room to both sides. They come
+    /// before the checks that wait, because they are few.
+    fn start_rechecks(&mut self, running: &mut JoinSet<Ended>) {
+        let patience = self.legacy.patience().min(self.candidate.patience());
+        while let Some(next) = self.rechecks.next(std::time::Instant::now(), patience) {
+            if !(self.legacy.has_room() && self.candidate.has_room()) {
+                return self.rechecks.put_back(next);
+            }
+            // Held back at a gate, it is dropped and counts itself.
+            let (_, mismatch) = next;
+            let answering = mismatch.answering;
+            let Some(first) = self.lane(answering).enter() else { continue };
+            let Some(other) = self.lane(answering.other()).enter() else {
+                self.lane(answering).ended();
+                continue;
+            };
+            let recheck = Box::pin(mismatch.ask_again(Passes { answering: first, other }));
+            running.spawn(async move {
+                AssertUnwindSafe(recheck).catch_unwind().await.ok();
+                Ended::Recheck
+            });
+        }
+    }
+
+    fn start_next(&mut self, side: Side, running: &mut JoinSet<Ended>) {
         while let Some(start) = self.lane(side).next() {
             self.start(start, side, running);
         }
@@ -141,7 +194,7 @@ impl Runner {
 
     /// The first check of a newer configuration brings the number that may be in flight from then on,
     /// and how long a check may wait.
-    fn follow_configuration(&mut self, reach: &Reach, running: &mut JoinSet<Side>) {
+    fn follow_configuration(&mut self, reach: &Reach, running: &mut JoinSet<Ended>) {
         if reach.number() <= self.configured {
             return;
         }
@@ -161,15 +214,15 @@ impl Runner {
         }
     }
 
-    fn start(&self, Start { job, pass }: Start, side: Side, running: &mut JoinSet<Side>) {
+    fn start(&self, Start { job, pass }: Start, side: Side, running: &mut JoinSet<Ended>) {
         let shared = Arc::clone(&self.shared);
         // In a box of its own, because a task is copied several times on its way, and this one is
         // kilobytes.
         let check = Box::pin(async move { result::run(&shared, *job, pass, new_id()).await });
         running.spawn(async move {
             // A check that panics has counted itself by dropping its ticket.
-            AssertUnwindSafe(check).catch_unwind().await.ok();
-            side
+            let mismatch = AssertUnwindSafe(check).catch_unwind().await.ok().flatten();
+            Ended::Check(side, mismatch)
         });
     }
 }

@@ -1,20 +1,22 @@
-//! One check from its start to its place in the counts.
+//! One check from its start to its place in the counts, or to its recheck.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::header;
 use parallax_core::check::{Check, CheckId};
-use parallax_core::exchange::{Answer, Side};
+use parallax_core::exchange::{Answer, Body, Side};
 use parallax_core::isolation;
 use parallax_core::judge::judge_with;
+use parallax_core::recheck::Finding;
 use parallax_core::report::Report;
 use parallax_core::signature::Signature;
-use parallax_core::verdict::{Skip, Verdict};
+use parallax_core::verdict::{Difference, Differences, Outcome, Skip, Verdict};
 
 use super::Shared;
-use super::copy::{self, Missed};
+use super::copy::{self, Missed, Why};
 use super::gate::Pass;
+use super::mismatch::{Mismatch, Open};
 use crate::queue::Job;
 use crate::recorder::Notice;
 
@@ -24,22 +26,27 @@ const LARGE: usize = 256 * 1024;
 /// What a byte of a content-coded body counts for.
 const CODED: usize = 16;
 
-/// Runs a check and counts it.
-pub(super) async fn run(shared: &Arc<Shared>, job: Job, mut pass: Pass, id: CheckId) {
+/// Runs a check and counts it, unless it is a mismatch that is to be looked at again.
+pub(super) async fn run(shared: &Arc<Shared>, job: Job, mut pass: Pass, id: CheckId) -> Option<Mismatch> {
     let Job { waiting, ticket, mut reservation, place, since: _ } = job;
     drop(place);
     let asked = waiting.asked();
     let sides = Arc::clone(waiting.reach.for_copies(shared.number));
     let (check, extensions) = waiting.into_check(id);
+    let recheck = check.operation.recheck_of(&check.request.method);
+    let for_recheck = recheck.map(|recheck| (recheck, extensions.clone()));
     pass.sent(Instant::now());
-    let other = match copy::ask(sides.of(asked), &shared.carried, &check, extensions, &mut reservation).await
-    {
+    let what = (&check, Why::Check);
+    let other = match copy::ask(sides.of(asked), &shared.carried, what, extensions, &mut reservation).await {
         Ok(exchange) => {
             pass.answered(&check.operation.id, shared.lag.of_an_exchange());
             ticket.observe(asked, exchange.latency);
             Ok(exchange.answer)
         }
-        Err(Missed::NoRoom) => return ticket.skip(Skip::Overload),
+        Err(Missed::NoRoom) => {
+            ticket.skip(Skip::Overload);
+            return None;
+        }
         Err(Missed::Fault(fault)) => {
             pass.lost();
             tracing::debug!(operation_id = %check.operation.id, side = %asked, cause = %fault.cause, detail = %fault.detail, "no answer to compare");
@@ -53,20 +60,30 @@ pub(super) async fn run(shared: &Arc<Shared>, job: Job, mut pass: Pass, id: Chec
             let (side, answered) = (check.answered.side, &check.answered.answer);
             let isolation = &*shared.isolation;
             let judged = judge_with(side, answered, &other, &check.operation.rules, isolation);
-            record(&shared, &check, other.as_ref().ok(), &judged.verdict);
-            judged
+            let is_mismatch = matches!(judged.verdict, Verdict::Unmatched(_));
+            let (other, recheck, extensions) = match (other, for_recheck) {
+                (Ok(other), Some((recheck, extensions))) if is_mismatch => (other, recheck, extensions),
+                (other, _) => {
+                    record(&shared, &check, other.as_ref().ok(), &judged.verdict, None);
+                    ticket.judged(&judged);
+                    return None;
+                }
+            };
+            // What was too large to keep will be so again, and asking for it would tell nothing.
+            let is_kept = matches!(check.answered.answer.body, Body::Whole(_));
+            let is_within = is_kept && shared.gates.rechecks.take(&check.operation.id, recheck.rate);
+            let open = Open { shared, sides, check, extensions, other, judged, ticket, reservation };
+            // Beyond the rate it is dropped, and counts itself.
+            is_within.then_some(Mismatch::new(open, recheck.after))
         }
     };
     // Where comparing failed in a way that it must not, the ticket counts the check as given up.
-    let judged = if is_large { tokio::task::spawn_blocking(work).await.ok() } else { Some(work()) };
-    if let Some(judged) = judged {
-        ticket.judged(&judged);
-    }
+    if is_large { tokio::task::spawn_blocking(work).await.ok()? } else { work() }
 }
 
 /// Whether comparing these may take so long that it is done on a thread of its own. A coded body
 /// may be a thousand times larger than it looks, and a foreign format waits for a child process.
-fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
+pub(super) fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
     let weight = |answer: &Answer| {
         let held = answer.body.held_bytes();
         if answer.headers.contains_key(header::CONTENT_ENCODING) { held.saturating_mul(CODED) } else { held }
@@ -75,7 +92,14 @@ fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
     waits || weight(answered) + other.map_or(0, weight) > LARGE
 }
 
-fn record(shared: &Shared, check: &Check, other: Option<&Answer>, verdict: &Verdict) {
+/// Counts a mismatch under its faults, and keeps a sample now and then.
+pub(super) fn record(
+    shared: &Shared,
+    check: &Check,
+    other: Option<&Answer>,
+    verdict: &Verdict,
+    recheck: Option<Finding>,
+) {
     let Verdict::Unmatched(differences) = verdict else { return };
     let operation = &check.operation;
     let signatures = Signature::all_of(&operation.id, &differences.kept);
@@ -83,13 +107,54 @@ fn record(shared: &Shared, check: &Check, other: Option<&Answer>, verdict: &Verd
     else {
         return;
     };
-    let (legacy, candidate) = match check.answered.side {
-        Side::Legacy => (Some(&check.answered.answer), other),
-        Side::Candidate => (other, Some(&check.answered.answer)),
-    };
-    let report = Report::new(check, legacy, candidate, verdict, jiff::Timestamp::now());
+    let report = Report { recheck, ..report(check, other, verdict) };
     log_unmatched(&report, suppressed);
     shared.recorder.keep(report);
+}
+
+/// Counts the places where the answering side differs from itself. The sample of one is the pair that
+/// did not match there, so that a rule can be suggested for it; where the check stays unmatched, it has
+/// a sample already.
+pub(super) fn record_noise(
+    shared: &Shared,
+    (check, other): (&Check, &Answer),
+    noise: Vec<Difference>,
+    finding: Finding,
+) {
+    if noise.is_empty() {
+        return;
+    }
+    let operation = &check.operation;
+    let signatures = Signature::all_of(&operation.id, &noise);
+    let notice = shared.recorder.noise(&operation.id, signatures, Instant::now());
+    let (Notice::Sample { suppressed }, Some(cause)) = (notice, finding.cause()) else { return };
+    let verdict = Verdict::Unmatched(Differences { kept: noise, more: 0 });
+    let report = Report {
+        outcome: Outcome::Failed,
+        reason: Some(cause),
+        recheck: Some(finding),
+        ..report(check, Some(other), &verdict)
+    };
+    let first = report.signatures.first();
+    tracing::info!(
+        operation_id = %report.operation_id,
+        check = %report.id,
+        side = %check.answered.side,
+        signature = first.map(|signature| signature.id.to_string()),
+        path = first.map(|signature| signature.path.as_str()),
+        suppressed,
+        "the answering side differs from itself"
+    );
+    shared.recorder.keep(report);
+}
+
+fn report(check: &Check, other: Option<&Answer>, verdict: &Verdict) -> Report {
+    let answered = Some(&check.answered.answer);
+    let (legacy, candidate) = match check.answered.side {
+        Side::Legacy => (answered, other),
+        Side::Candidate => (other, answered),
+    };
+    Report::new(check, legacy, candidate, verdict, jiff::Timestamp::now())
 }
 
 /// A line for an unmatched check: where it differs, and no value.
@@ -103,6 +168,7 @@ fn log_unmatched(report: &Report, suppressed: u64) {
         path = first.map(|signature| signature.path.as_str()),
         kind = first.map(|signature| signature.kind.as_str()),
         signatures = report.signatures.len(),
+        recheck = report.recheck.map(Finding::as_str),
         suppressed,
         "unmatched"
     );
