@@ -5,6 +5,7 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parallax_testkit::{Behaviour, FakeService, Gate, RawClient, Recorded, Reply, Step, wait_until};
 use serde_json::{Value, json};
@@ -206,6 +207,28 @@ async fn beyond_the_rate_nobody_is_asked_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_answering_side_never_gets_more_than_the_rate_in_any_second() {
+    const RATE: usize = 20;
+    let configuration = rechecked("defaults: {recheck: {after: 200ms, rate: 20/s}}\n");
+    let house = House::new(same("{\"n\":1}"), same("{\"n\":2}"), &configuration).await;
+    let mut client = house.client().await;
+    let began = std::time::Instant::now();
+    while began.elapsed() < Duration::from_millis(2500) {
+        client.get("/returns/1").await.unwrap();
+    }
+    assert_conserved(&house.at_rest("getReturn").await);
+    let asked: Vec<_> =
+        house.legacy.requests().iter().filter(|request| is_recheck(request)).map(|one| one.at).collect();
+    assert!(asked.len() >= 2 * RATE, "the rate is used: {}", asked.len());
+    // They are noted where they arrive, which may be later for one than for the next.
+    let second = Duration::from_millis(900);
+    for (at, from) in asked.iter().enumerate() {
+        let within = asked[at..].iter().filter(|one| one.duration_since(*from) < second).count();
+        assert!(within <= RATE, "{within} in a second");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_get_and_head_are_asked_again() {
     let operations = "operations: [{id: getReturn, match: 'POST /returns/{return_id}', idempotent: true}]\n";
     let house = House::new(same("{\"n\":1}"), same("{\"n\":2}"), &format!("{SOON}{operations}")).await;
@@ -274,6 +297,29 @@ async fn a_check_that_waits_is_in_flight_and_the_drain_counts_it_at_once() {
     let killed = at_rest(process.control, "getReturn").await;
     assert_conserved(&killed);
     assert_eq!(killed["counts"]["requests"], 3, "a request is written together with its fate: {killed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recheck_that_the_drain_cuts_off_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let legacy = FakeService::start(Behaviour::script(|request| {
+        if is_recheck(request) { vec![Step::Hang] } else { raw(200, "{\"n\":1}") }
+    }));
+    let candidate = FakeService::start(same("{\"n\":2}"));
+    let configuration = rechecked(&format!("drain: {{deadline: 1s}}\n{SOON}"));
+    let mut process = Process::start(directory.path(), &legacy.url(), &candidate.url(), &configuration);
+    RawClient::connect(process.proxy).await.unwrap().get("/returns/1").await.unwrap();
+    wait_until(DEADLINE, "legacy is asked again", || legacy.heads() == 2).await;
+    process.terminate();
+    process.start_again();
+    let after = operation(process.control, "getReturn").await;
+    assert_conserved(&after);
+    assert_eq!(
+        (&after["counts"]["requests"], &after["counts"]["unmatched"]),
+        (&json!(1), &json!(1)),
+        "{after}"
+    );
+    assert_eq!(after["recheck"]["counts"], json!({"unconfirmed": 1}));
 }
 
 #[tokio::test(flavor = "multi_thread")]

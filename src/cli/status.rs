@@ -85,7 +85,11 @@ fn overview(operations: &[OperationView], paint: Paint) -> String {
             (Tone::Plain, latency(operation.latency.candidate.as_ref())),
         ]);
     }
-    table.render(paint)
+    let advice = |operation: &OperationView| {
+        let line = |text: &String| format!("\n{}: {}\n", one_line(&operation.id), one_line(text));
+        operation.recheck.advice.iter().map(line).collect::<String>()
+    };
+    table.render(paint) + &operations.iter().map(advice).collect::<String>()
 }
 
 /// One operation with everything behind its readiness.

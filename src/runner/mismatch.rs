@@ -9,7 +9,7 @@ use http::Extensions;
 use parallax_core::check::Check;
 use parallax_core::exchange::{Answer, Body, Side};
 use parallax_core::judge::Judged;
-use parallax_core::recheck::{Again, Finding, noise_between};
+use parallax_core::recheck::{Again, Finding, Rate, Recheck, noise_between};
 use parallax_core::verdict::{Difference, Verdict};
 
 use super::Shared;
@@ -24,6 +24,7 @@ use crate::upstream::{Access, Sides};
 pub(super) struct Mismatch {
     /// From the mismatch to the second requests.
     pub(super) after: Duration,
+    rate: Rate,
     /// Which side answered.
     pub(super) answering: Side,
     open: Option<Box<Open>>,
@@ -42,15 +43,27 @@ pub(super) struct Open {
 }
 
 impl Mismatch {
-    /// It waits from now on, in memory of its own: what it holds are otherwise slices of the
-    /// connections' read buffers.
-    pub(super) fn new(mut open: Open, after: Duration) -> Self {
-        let Check { request, answered, .. } = &mut open.check;
-        request.body = Bytes::copy_from_slice(&request.body);
-        compact_headers(&mut request.headers);
-        compact(&mut answered.answer);
-        compact(&mut open.other);
-        Self { after, answering: answered.side, open: Some(Box::new(open)) }
+    pub(super) fn new(open: Open, Recheck { after, rate }: Recheck) -> Self {
+        Self { after, rate, answering: open.check.answered.side, open: Some(Box::new(open)) }
+    }
+
+    /// The same in memory of its own, to wait: what it holds are otherwise slices of the connections'
+    /// read buffers.
+    pub(super) fn compacted(mut self) -> Self {
+        if let Some(open) = &mut self.open {
+            let Check { request, answered, .. } = &mut open.check;
+            request.body = Bytes::copy_from_slice(&request.body);
+            compact_headers(&mut request.headers);
+            compact(&mut answered.answer);
+            compact(&mut open.other);
+        }
+        self
+    }
+
+    /// Whether the operation's rate allows to ask now.
+    pub(super) fn may_ask(&self) -> bool {
+        let Some(open) = &self.open else { return false };
+        open.shared.gates.rechecks.may_ask(&open.check.operation.id, self.rate)
     }
 
     /// Asks both sides again at the same time, so that little can move between them, and counts.

@@ -166,9 +166,14 @@ impl Runner {
     /// before the checks that wait, because they are few.
     fn start_rechecks(&mut self, running: &mut JoinSet<Ended>) {
         let patience = self.legacy.patience().min(self.candidate.patience());
-        while let Some(next) = self.rechecks.next(std::time::Instant::now(), patience) {
+        let now = std::time::Instant::now();
+        while let Some(next) = self.rechecks.next(now, patience) {
             if !(self.legacy.has_room() && self.candidate.has_room()) {
                 return self.rechecks.put_back(next);
+            }
+            if !next.1.may_ask() {
+                self.rechecks.delay(next, now);
+                continue;
             }
             // Held back at a gate, it is dropped and counts itself.
             let (_, mismatch) = next;

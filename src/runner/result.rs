@@ -71,10 +71,11 @@ pub(super) async fn run(shared: &Arc<Shared>, job: Job, mut pass: Pass, id: Chec
             };
             // What was too large to keep will be so again, and asking for it would tell nothing.
             let is_kept = matches!(check.answered.answer.body, Body::Whole(_));
-            let is_within = is_kept && shared.gates.rechecks.take(&check.operation.id, recheck.rate);
+            let is_within = is_kept && shared.gates.rechecks.may_wait(&check.operation.id, recheck.rate);
             let open = Open { shared, sides, check, extensions, other, judged, ticket, reservation };
+            let mismatch = Mismatch::new(open, recheck);
             // Beyond the rate it is dropped, and counts itself.
-            is_within.then_some(Mismatch::new(open, recheck.after))
+            is_within.then(|| mismatch.compacted())
         }
     };
     // Where comparing failed in a way that it must not, the ticket counts the check as given up.
