@@ -182,6 +182,10 @@ async fn a_candidate_that_is_wrong_at_random_is_unmatched_and_never_stale() {
     assert!(of("unstable") > unmatched / 2, "{operation}");
     let advice = operation["recheck"]["advice"].to_string();
     assert!(advice.contains("of the mismatches are unstable"), "{advice}");
+    let page = house.control("/operations/getReturn").await;
+    for words in ["Mismatches, asked again", "of the mismatches are unstable"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
     let found = signatures(&house).await;
     assert_eq!((&found[0]["count"], &found[0]["noise"]), (&json!(unmatched), &json!(0)));
     let path = format!("/api/v1/signatures/{}", found[0]["id"].as_str().unwrap());

@@ -232,6 +232,22 @@ getReturn  canary 5%  1,290   99.8449%     99.9%   below: target, 1,000 more mat
     }
 
     #[test]
+    fn what_mismatches_were_is_told_with_what_to_do() {
+        let mut operation = operation(1288, 2);
+        operation.recheck = serde_json::from_value(serde_json::json!({
+            "counts": {"confirmed": 1200, "stale": 300}, "shares": {"confirmed": 0.8, "stale": 0.2},
+            "advice": ["20 % of the mismatches are stale: why, and what to do"]
+        }))
+        .expect("a recheck");
+        let text = detail(&operation, Paint::never());
+        assert!(text.contains("rechecked          confirmed 1,200 (80%), stale 300 (20%)"), "{text}");
+        let told = "20 % of the mismatches are stale: why, and what to do\n";
+        assert!(text.contains(&format!("\n{told}")), "{text}");
+        let text = overview(&[operation], Paint::never());
+        assert!(text.ends_with(&format!("\ngetReturn: {told}")), "{text}");
+    }
+
+    #[test]
     fn one_operation_in_detail() {
         let text = detail(&operation(1288, 2), Paint::never());
         for line in [

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::HeaderName;
-use parallax_core::operation::{Idempotent, Matcher, OperationId};
+use parallax_core::operation::{Idempotent, Matcher, OperationId, When};
 use parallax_core::ratio::Ratio;
 use parallax_core::redaction::Samples;
 use parallax_core::rule::{HeaderProfile, RuleSpec};
@@ -204,8 +204,9 @@ pub(super) struct OperationFile {
     pub(super) durable: Option<Later>,
     /// Asking both sides again after a mismatch of a GET or HEAD; on by default, or `off`.
     pub(super) recheck: Option<RecheckFile>,
-    /// When the copy leaves. This version knows `after` only.
-    pub(super) when: Option<Later>,
+    /// When a copy leaves: `after` the answer (default), or `concurrent`, together with a request that
+    /// has no body.
+    pub(super) when: Option<Raw<When>>,
     /// How the candidate's build is told. Not available in this version.
     pub(super) version: Option<Later>,
     /// An automatic canary. Not available in this version.

@@ -17,7 +17,7 @@ use super::Chunks;
 use crate::upstream::Reach;
 
 /// What was asked, without its body.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RequestHead {
     /// The method.
     pub method: Method,

@@ -45,7 +45,7 @@ impl Carried {
     pub(super) fn write(&self, headers: &mut HeaderMap, why: Why, trace: Option<&CopyTrace>) {
         headers.insert(SHADOW, HeaderValue::from_static("1"));
         match why {
-            Why::Check => {}
+            Why::Check | Why::Ahead => {}
             Why::Recheck => _ = headers.insert(RECHECK, HeaderValue::from_static("1")),
         }
         self.markers.renew(headers);
@@ -65,6 +65,7 @@ impl CopyTrace {
             Ok(exchange) => (exchange.latency, Ok(exchange.answer.status)),
             Err(Missed::Fault(fault)) => (self.began.elapsed(), Err(fault.cause)),
             Err(Missed::NoRoom) => (self.began.elapsed(), Err(Cause::Budget)),
+            Err(Missed::TooLarge) => (self.began.elapsed(), Err(Cause::TooLarge)),
         };
         self.tracer.side(&SideSpan {
             context: self.own,

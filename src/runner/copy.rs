@@ -23,6 +23,8 @@ pub(super) enum Missed {
     Fault(Fault),
     /// There was no room to hold it.
     NoRoom,
+    /// It is larger than what is kept, and there is nothing yet to hold its digest against.
+    TooLarge,
 }
 
 /// What a copy is sent for.
@@ -30,6 +32,8 @@ pub(super) enum Missed {
 pub(super) enum Why {
     /// The one of a check.
     Check,
+    /// The one of a check, before the answering side's answer is known.
+    Ahead,
     /// To look at a mismatch again.
     Recheck,
 }
@@ -146,7 +150,7 @@ impl Reading {
             }
             // A digest is for holding against one known answer; two second ones would be cut off at
             // different places.
-            Self::Whole(_) if why == Why::Recheck => Err(Missed::NoRoom),
+            Self::Whole(_) if why != Why::Check => Err(Missed::TooLarge),
             Self::Whole(chunks) => {
                 let mut digest = Box::new(DigestStream::new(headers.get_all(header::CONTENT_ENCODING)));
                 for kept in std::mem::take(chunks).into_pieces() {

@@ -58,6 +58,11 @@ impl Lane {
         self.running < self.gate.share(self.number)
     }
 
+    /// Whether there is room and nobody waits for it.
+    pub(super) fn is_free(&self) -> bool {
+        self.backlog.is_empty() && self.has_room()
+    }
+
     /// Lets such a copy through, where there is room; none while the breaker is open.
     pub(super) fn enter(&mut self) -> Option<Pass> {
         let pass = self.gate.enter(Instant::now())?;

@@ -178,7 +178,7 @@ impl Open {
                 }
                 Some(exchange.answer)
             }
-            Err(Missed::NoRoom) => None,
+            Err(Missed::NoRoom | Missed::TooLarge) => None,
             Err(Missed::Fault(fault)) => {
                 if let Some(pass) = pass {
                     pass.lost();

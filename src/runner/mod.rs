@@ -7,6 +7,7 @@
 //! marked as such, to tell a fault from data that moved. The number gives way when the side slows down, and when the side
 //! is not there at all, nothing is sent; see [`parallax_core::pressure`].
 
+mod ahead;
 mod carried;
 mod copy;
 mod gate;
@@ -29,9 +30,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::queue::Job;
+use crate::queue::{Ahead, Completed, Job, Work};
 use crate::recorder::Recorder;
 use crate::upstream::Reach;
+use ahead::Early;
 pub use carried::Carried;
 pub use gate::{Gates, Seat};
 use lag::Lag;
@@ -47,7 +49,7 @@ const REST: Duration = Duration::from_millis(1);
 
 /// A thread that runs checks.
 pub struct Runner {
-    jobs: mpsc::Receiver<Box<Job>>,
+    jobs: mpsc::Receiver<Work>,
     shared: Arc<Shared>,
     /// The number of the configuration that the lanes have their width from.
     configured: u64,
@@ -61,6 +63,10 @@ pub struct Runner {
 enum Ended {
     /// A check that asked this side, and the mismatch that is still to be looked at again.
     Check(Side, Option<Mismatch>),
+    /// A copy to this side that has left ahead of its check.
+    Ahead(Side, Option<Box<Early>>),
+    /// The check of one.
+    Judged(Option<Mismatch>),
     /// A recheck, which asked both.
     Recheck,
 }
@@ -81,7 +87,7 @@ impl Runner {
     /// sides with it. Foreign formats are decoded by `isolation`.
     #[must_use]
     pub fn new(
-        jobs: mpsc::Receiver<Box<Job>>,
+        jobs: mpsc::Receiver<Work>,
         reach: &Reach,
         seat: Seat,
         carried: Carried,
@@ -111,8 +117,11 @@ impl Runner {
                     if taken == 0 {
                         break;
                     }
-                    for job in batch.drain(..) {
-                        self.admit(job, &mut running);
+                    for work in batch.drain(..) {
+                        match work {
+                            Work::Check(job) => self.admit(job, &mut running),
+                            Work::Ahead(ahead) => self.send_ahead(*ahead, &mut running),
+                        }
                     }
                     rest.as_mut().reset(Instant::now() + REST);
                     is_resting = true;
@@ -146,20 +155,55 @@ impl Runner {
         }
     }
 
+    /// Sends a copy that leaves ahead, if that can be at once. If it cannot, its check goes the usual way.
+    fn send_ahead(&mut self, ahead: Ahead, running: &mut JoinSet<Ended>) {
+        let side = ahead.asked;
+        self.follow_configuration(&ahead.reach, running);
+        let lane = self.lane(side);
+        let pass = if lane.is_free() { lane.enter() } else { None };
+        let Some(pass) = pass else {
+            if let Some((completed, place)) = ahead.stays() {
+                let Completed { waiting, ticket, reservation } = *completed;
+                let since = std::time::Instant::now();
+                self.admit(Box::new(Job { waiting, ticket, reservation, place, since }), running);
+            }
+            return;
+        };
+        if !ahead.leaves() {
+            return self.lane(side).ended();
+        }
+        let shared = Arc::clone(&self.shared);
+        let asking = Box::pin(async move { Box::new(ahead::ask(&shared, ahead, pass, new_id()).await) });
+        running.spawn(async move { Ended::Ahead(side, AssertUnwindSafe(asking).catch_unwind().await.ok()) });
+    }
+
+    /// Judges the check of a copy that has left ahead, when it comes. It holds up no other copy.
+    fn judge(&self, early: Early, running: &mut JoinSet<Ended>) {
+        let shared = Arc::clone(&self.shared);
+        let judging = Box::pin(async move { ahead::judge(&shared, early).await });
+        running.spawn(
+            async move { Ended::Judged(AssertUnwindSafe(judging).catch_unwind().await.ok().flatten()) },
+        );
+    }
+
     /// One has ended, so the next may start.
     fn follow(&mut self, ended: Result<Ended, JoinError>, running: &mut JoinSet<Ended>) {
-        let ended = match ended {
-            Ok(Ended::Check(side, mismatch)) => {
-                let now = std::time::Instant::now();
-                mismatch.into_iter().for_each(|mismatch| self.rechecks.push(mismatch, now));
-                vec![side]
+        let (sides, mismatch): (&[Side], _) = match ended {
+            Ok(Ended::Check(side, mismatch)) => (alone(side), mismatch),
+            Ok(Ended::Ahead(side, early)) => {
+                early.into_iter().for_each(|early| self.judge(*early, running));
+                (alone(side), None)
             }
-            Ok(Ended::Recheck) => Side::ALL.to_vec(),
+            Ok(Ended::Judged(mismatch)) => (&[], mismatch),
+            Ok(Ended::Recheck) => (Side::ALL, None),
             Err(_) => return,
         };
-        ended.iter().for_each(|side| self.lane(*side).ended());
+        if let Some(mismatch) = mismatch {
+            self.rechecks.push(mismatch, std::time::Instant::now());
+        }
+        sides.iter().for_each(|side| self.lane(*side).ended());
         self.start_rechecks(running);
-        ended.iter().for_each(|side| self.start_next(*side, running));
+        sides.iter().for_each(|side| self.start_next(*side, running));
     }
 
     /// Starts the rechecks whose time has come, for as long as there is room to both sides. They come
@@ -229,6 +273,13 @@ impl Runner {
             let mismatch = AssertUnwindSafe(check).catch_unwind().await.ok().flatten();
             Ended::Check(side, mismatch)
         });
+    }
+}
+
+fn alone(side: Side) -> &'static [Side] {
+    match side {
+        Side::Legacy => &[Side::Legacy],
+        Side::Candidate => &[Side::Candidate],
     }
 }
 

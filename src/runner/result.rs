@@ -3,22 +3,24 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header;
+use http::{Extensions, header};
 use parallax_core::check::{Check, CheckId};
-use parallax_core::exchange::{Answer, Body, Side};
+use parallax_core::exchange::{Answer, Body, Exchange, Side};
 use parallax_core::isolation;
 use parallax_core::judge::judge_with;
-use parallax_core::recheck::Finding;
+use parallax_core::recheck::{Finding, Recheck};
 use parallax_core::report::Report;
 use parallax_core::signature::Signature;
-use parallax_core::verdict::{Difference, Differences, Outcome, Skip, Verdict};
+use parallax_core::verdict::{Cause, Difference, Differences, Outcome, Skip, Verdict};
 
 use super::Shared;
 use super::copy::{self, Missed, Why};
 use super::gate::Pass;
 use super::mismatch::{Mismatch, Open};
-use crate::queue::Job;
+use crate::queue::{Job, Reservation};
 use crate::recorder::Notice;
+use crate::telemetry::Ticket;
+use crate::upstream::{Access, Sides};
 
 /// Bodies from here on, both sides together, are compared on a thread of their own: a millisecond
 /// of comparing would otherwise be a millisecond for which no other answer is read.
@@ -27,31 +29,72 @@ const LARGE: usize = 256 * 1024;
 const CODED: usize = 16;
 
 /// Runs a check and counts it, unless it is a mismatch that is to be looked at again.
-pub(super) async fn run(shared: &Arc<Shared>, job: Job, mut pass: Pass, id: CheckId) -> Option<Mismatch> {
+pub(super) async fn run(shared: &Arc<Shared>, job: Job, pass: Pass, id: CheckId) -> Option<Mismatch> {
     let Job { waiting, ticket, mut reservation, place, since: _ } = job;
     drop(place);
     let asked = waiting.asked();
     let sides = Arc::clone(waiting.reach.for_copies(shared.number));
     let (check, extensions) = waiting.into_check(id);
-    let recheck = check.operation.recheck_of(&check.request.method);
-    let for_recheck = recheck.map(|recheck| (recheck, extensions.clone()));
-    pass.sent(Instant::now());
     let what = (&check, Why::Check);
-    let other = match copy::ask(sides.of(asked), &shared.carried, what, extensions, &mut reservation).await {
+    let for_recheck = for_recheck(&check, &extensions);
+    let other = ask(shared, sides.of(asked), what, extensions, (&mut reservation, pass)).await;
+    judge(shared, Answered { sides, check, for_recheck, other }, ticket, reservation).await
+}
+
+/// A check whose copy was answered, or was not.
+pub(super) struct Answered {
+    pub(super) sides: Arc<Sides>,
+    pub(super) check: Check,
+    pub(super) for_recheck: Option<(Recheck, Extensions)>,
+    pub(super) other: Result<Exchange, Missed>,
+}
+
+/// What it would take to look at a mismatch again.
+pub(super) fn for_recheck(check: &Check, extensions: &Extensions) -> Option<(Recheck, Extensions)> {
+    let recheck = check.operation.recheck_of(&check.request.method)?;
+    Some((recheck, extensions.clone()))
+}
+
+/// Sends the copy of a check, which has its way through the gate.
+pub(super) async fn ask(
+    shared: &Shared,
+    access: &Access,
+    (check, why): (&Check, Why),
+    extensions: Extensions,
+    (reservation, mut pass): (&mut Reservation, Pass),
+) -> Result<Exchange, Missed> {
+    pass.sent(Instant::now());
+    let asked = copy::ask(access, &shared.carried, (check, why), extensions, reservation).await;
+    match &asked {
+        Ok(_) => pass.answered(&check.operation.id, shared.lag.of_an_exchange()),
+        Err(Missed::NoRoom | Missed::TooLarge) => {}
+        Err(Missed::Fault(fault)) => {
+            pass.lost();
+            let side = access.upstream.side;
+            tracing::debug!(operation_id = %check.operation.id, %side, cause = %fault.cause, detail = %fault.detail, "no answer to compare");
+        }
+    }
+    asked
+}
+
+/// Judges and counts a check, unless it is a mismatch that is to be looked at again.
+pub(super) async fn judge(
+    shared: &Arc<Shared>,
+    Answered { sides, check, for_recheck, other }: Answered,
+    ticket: Ticket,
+    reservation: Reservation,
+) -> Option<Mismatch> {
+    let other = match other {
         Ok(exchange) => {
-            pass.answered(&check.operation.id, shared.lag.of_an_exchange());
-            ticket.observe(asked, exchange.latency);
+            ticket.observe(exchange.side, exchange.latency);
             Ok(exchange.answer)
         }
         Err(Missed::NoRoom) => {
             ticket.skip(Skip::Overload);
             return None;
         }
-        Err(Missed::Fault(fault)) => {
-            pass.lost();
-            tracing::debug!(operation_id = %check.operation.id, side = %asked, cause = %fault.cause, detail = %fault.detail, "no answer to compare");
-            Err(fault.cause)
-        }
+        Err(Missed::TooLarge) => Err(Cause::TooLarge),
+        Err(Missed::Fault(fault)) => Err(fault.cause),
     };
     let is_large = is_large(&check.answered.answer, other.as_ref().ok());
     let work = {

@@ -120,6 +120,16 @@ impl Idempotent {
     }
 }
 
+labels! {
+    /// When the copy of a request leaves.
+    pub enum When {
+        /// After the answer.
+        After => "after",
+        /// Together with the request, where it has no body.
+        Concurrent => "concurrent",
+    }
+}
+
 /// An endpoint under migration, as configured.
 #[derive(Clone, Debug)]
 pub struct Operation {
@@ -137,6 +147,8 @@ pub struct Operation {
     pub target: Target,
     /// Whether its requests may run on both sides.
     pub idempotent: Idempotent,
+    /// When its copies leave.
+    pub when: When,
     /// Whether both sides are asked again after a mismatch, and when.
     pub recheck: Option<Recheck>,
     /// Longest body, in bytes, that is kept for comparison.
@@ -228,6 +240,7 @@ mod tests {
                 min_checked: Ratio::ZERO,
             },
             idempotent: Idempotent::Auto,
+            when: When::After,
             recheck: None,
             body_limit: 1,
             rules: Rules::default(),

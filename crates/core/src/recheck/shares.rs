@@ -49,7 +49,7 @@ fn advice_on(counts: &BTreeMap<Finding, u64>, finding: Finding) -> Option<String
     let remedy = match finding {
         Finding::Confirmed => return None,
         Finding::Stale => {
-            "the data moves faster than the check; these checks prove nothing, so check at a time when less changes"
+            "the data moves faster than the check; `when: concurrent` sends the copy together with the request"
         }
         Finding::Flaky => {
             "the answering side differs from itself; see where under `noise` in the differences, and mask these places with a rule"
