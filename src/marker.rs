@@ -32,6 +32,9 @@ pub const HOP: HeaderName = HeaderName::from_static("parallax-hop");
 /// Marks the copy, and only the copy, so that a side can tell it apart.
 pub const SHADOW: HeaderName = HeaderName::from_static("parallax-shadow");
 
+/// Marks a copy that is sent to look at a mismatch again.
+pub const RECHECK: HeaderName = HeaderName::from_static("parallax-recheck");
+
 /// A request that has passed so many times is refused.
 pub const MOST_HOPS: u8 = 8;
 

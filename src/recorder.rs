@@ -53,6 +53,12 @@ impl Recorder {
         self.faults().count(operation_id, signatures, at, now)
     }
 
+    /// Counts places where the answering side differed from itself.
+    #[must_use]
+    pub fn noise(&self, operation_id: &OperationId, signatures: Vec<Signature>, now: Instant) -> Notice {
+        self.faults().noise(operation_id, signatures, jiff::Timestamp::now(), now)
+    }
+
     /// Takes over counts, faults and samples that the process before this one could not write any
     /// more. They are written with this one's own.
     pub fn inherit(&self, writes: Vec<Write>) {

@@ -41,7 +41,8 @@ async fn an_operation_reads_as_the_contract_says_to_the_letter() {
             r#"{"name":"target","met":false,"value":"99.8998%","limit":"99.9%"},"#,
             r#"{"name":"max_failed","met":true,"value":"0.1998%","limit":"1%"},"#,
             r#"{"name":"min_checked","met":true,"value":"99.7011%","limit":"90%"}]},"#,
-            r#""latency":{"legacy":{"p50_ms":null,"p99_ms":null},"candidate":{"p50_ms":null,"p99_ms":null}}}"#
+            r#""latency":{"legacy":{"p50_ms":null,"p99_ms":null},"candidate":{"p50_ms":null,"p99_ms":null}},"#,
+            r#""recheck":{"counts":{},"shares":{},"advice":[]}}"#
         )
     );
 }

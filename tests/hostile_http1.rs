@@ -42,6 +42,7 @@ const UNDER_WAY: Duration = Duration::from_secs(10);
 
 /// The smugglers' path is an operation that is copied, so that the candidate is behind the proxy too.
 const OPERATIONS: &str = "store: 'memory://'
+defaults: {recheck: off}
 operations:
   - {id: hostile, match: POST /s, idempotent: true}
   - {id: canary, match: 'GET /canary/{id}'}

@@ -18,6 +18,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 const KEY: &str = "a key that the nodes share";
 
+/// A loop is a mismatch, and asking again would go round again.
+const NOT_AGAIN: &str = "defaults: {recheck: off}\n";
+
 /// An address that leads to whatever it is pointed at later.
 struct Relay {
     address: SocketAddr,
@@ -81,7 +84,7 @@ async fn get(proxy: SocketAddr, fields: &[(&str, &str)]) -> parallax_testkit::Ra
 #[tokio::test(flavor = "multi_thread")]
 async fn two_that_lead_to_each_other_stop_after_eight_hops() {
     let (_directory, key) = key();
-    let configuration = format!("store: 'memory://'\n{key}{GET_RETURN}");
+    let configuration = format!("store: 'memory://'\n{NOT_AGAIN}{key}{GET_RETURN}");
     let candidate = FakeService::start(same("{}"));
     let (to_one, to_other) = (Relay::new().await, Relay::new().await);
     let one = start(&to_other.url(), &candidate.url(), &configuration).await;
@@ -112,7 +115,8 @@ async fn two_that_lead_to_each_other_stop_after_eight_hops() {
 async fn one_that_leads_to_itself_stops_too() {
     let candidate = FakeService::start(same("{}"));
     let relay = Relay::new().await;
-    let running = start(&relay.url(), &candidate.url(), &format!("store: 'memory://'\n{GET_RETURN}")).await;
+    let running =
+        start(&relay.url(), &candidate.url(), &format!("store: 'memory://'\n{NOT_AGAIN}{GET_RETURN}")).await;
     relay.point(&running);
     assert_eq!(get(running.proxy, &[]).await.status, 508);
     let operation = at_rest(running.control, "getReturn").await;

@@ -37,7 +37,8 @@ async fn another_status_is_a_mismatch() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_is_compared_and_never_followed() {
-    let house = House::new(same("{}"), Behaviour::Redirect("/elsewhere".into()), GET_RETURN).await;
+    let configuration = format!("{GET_RETURN}defaults: {{recheck: off}}\n");
+    let house = House::new(same("{}"), Behaviour::Redirect("/elsewhere".into()), &configuration).await;
     house.get("/returns/1").await;
     assert_eq!(house.at_rest("getReturn").await["counts"]["unmatched"], 1);
     assert_eq!(house.candidate.count(), 1);

@@ -36,7 +36,7 @@ pub use routes::router;
 pub use serve::{RunError, run};
 pub use sessions::{COOKIE, SESSION_TIME};
 pub use triage::{Suggested, Triaged};
-pub use view::{Counts, DetailedView, Latencies, OperationView, ReadinessView, RuleView};
+pub use view::{Counts, DetailedView, Latencies, OperationView, ReadinessView, RecheckView, RuleView};
 
 use crate::recorder::Flush;
 use crate::rollout::Rollout;

@@ -6,6 +6,7 @@ use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::ratio::Ratio;
 use parallax_core::readiness::{Condition, Readiness, assess};
+use parallax_core::recheck::{Finding, advice, share};
 use parallax_core::rule::RuleSpec;
 use parallax_core::stage::{Share, StageName};
 use parallax_core::suggest;
@@ -40,6 +41,8 @@ pub struct OperationView {
     pub readiness: ReadinessView,
     /// How fast the sides answer.
     pub latency: Latencies,
+    /// What its mismatches were when both sides were asked again.
+    pub recheck: RecheckView,
 }
 
 /// One operation with its rules.
@@ -96,8 +99,26 @@ pub struct Counts {
     pub failed: BTreeMap<Cause, u64>,
     /// Requests that were not checked, by reason.
     pub skipped: BTreeMap<Skip, u64>,
-    /// Being answered, queued or running.
+    /// Being answered, queued, running or waiting for a recheck.
     pub in_flight: u64,
+}
+
+/// What mismatches were when both sides were asked again, over all restarts.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RecheckView {
+    /// How many were what.
+    pub counts: BTreeMap<Finding, u64>,
+    /// The share of each: of those that were looked at again, and for `unconfirmed` of all.
+    pub shares: BTreeMap<Finding, f64>,
+    /// What a large share means, and what to do.
+    pub advice: Vec<String>,
+}
+
+impl RecheckView {
+    fn of(counts: &BTreeMap<Finding, u64>) -> Self {
+        let shares = counts.keys().filter_map(|&finding| Some((finding, share(counts, finding)?)));
+        Self { counts: counts.clone(), shares: shares.collect(), advice: advice(counts) }
+    }
 }
 
 /// Whether an operation may move up, and what is missing.
@@ -138,6 +159,7 @@ impl OperationView {
             share: entry.stage.share(),
             revision: entry.revision,
             consistency: tally.consistency(),
+            recheck: RecheckView::of(&tally.rechecks),
             counts: Counts::new(tally, in_flight),
             target: entry.operation.target.consistency,
             readiness,

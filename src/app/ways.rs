@@ -23,7 +23,11 @@ const KEPT: usize = 1024;
 pub(super) fn reach(settings: &Settings, telemetry: &Telemetry) -> Result<Reach, StartError> {
     let legacy = upstream(Side::Legacy, &settings.legacy, telemetry)?;
     let candidate = upstream(Side::Candidate, &settings.candidate, telemetry)?;
-    Ok(Reach::new(legacy, candidate, settings.candidate.max_in_flight, threads(settings), pool_limits))
+    let reach =
+        Reach::new(legacy, candidate, settings.candidate.max_in_flight, threads(settings), pool_limits);
+    let secondary = settings.secondary.as_ref();
+    let secondary = secondary.map(|wanted| upstream(Side::Legacy, wanted, telemetry)).transpose()?;
+    Ok(reach.with_secondary(secondary, None, pool_limits))
 }
 
 /// The ways after a change from `before` to `settings`.
@@ -39,7 +43,13 @@ pub(super) fn changed(
     };
     let legacy = side(Side::Legacy, &before.legacy, &settings.legacy)?;
     let candidate = side(Side::Candidate, &before.candidate, &settings.candidate)?;
-    Ok(reach.changed(legacy, candidate, settings.candidate.max_in_flight, pool_limits))
+    let secondary = match (&settings.secondary, reach.secondary()) {
+        (None, _) => None,
+        (Some(_), Some(kept)) if before.secondary == settings.secondary => Some(Arc::clone(kept)),
+        (Some(wanted), _) => Some(upstream(Side::Legacy, wanted, telemetry)?),
+    };
+    let changed = reach.changed(legacy, candidate, settings.candidate.max_in_flight, pool_limits);
+    Ok(changed.with_secondary(secondary, Some(reach), pool_limits))
 }
 
 fn upstream(

@@ -127,9 +127,17 @@ fn headline(signature: &SignatureView, paint: Paint) -> String {
         format!("legacy {}, candidate {}", side(&signature.legacy_type), side(&signature.candidate_type));
     let explanation = signature.explanation.as_ref().map_or(String::new(), |text| format!("; {text}"));
     let counted = paint.text(Tone::Bad, &format!("{} ×", grouped(*count)));
+    let noise = match signature.noise {
+        0 => String::new(),
+        times => format!(
+            "     noise: the answering side differed from itself here {} times; see `--suggest`\n",
+            grouped(times)
+        ),
+    };
     let (first, last) = (to_the_second(first_at), to_the_second(last_at));
     let about = paint.text(Tone::Faint, &one_line(&format!("signature {id}, first {first}, last {last}")));
-    format!("{counted}  {}\n     {about}\n", one_line(&format!("{path}  {kind}: {types}{explanation}")))
+    let what = one_line(&format!("{path}  {kind}: {types}{explanation}"));
+    format!("{counted}  {what}\n     {about}\n{noise}")
 }
 
 /// What the two sides have in the place, in the newest sample.
@@ -172,7 +180,8 @@ fn to_the_second(at: &str) -> String {
 /// One sample: the request, and the lines of both answers that differ, each after the line it
 /// belongs under.
 fn sample(report: &Report, paint: Paint) -> String {
-    let mut text = paint.text(Tone::Faint, &format!("check {} at {}", report.id, report.at));
+    let recheck = report.recheck.map_or(String::new(), |finding| format!(", {finding}"));
+    let mut text = paint.text(Tone::Faint, &format!("check {} at {}{recheck}", report.id, report.at));
     text.push('\n');
     for difference in &report.differences {
         let (legacy, candidate) =

@@ -8,7 +8,7 @@ use parallax_core::ratio::Ratio;
 
 use super::client::{Client, ServerArgs, operation_path};
 use super::output::{Paint, Table, Tone, grouped, one_line, print, tallied};
-use super::view::{OperationView, Percentiles, demanded, stage_text};
+use super::view::{OperationView, Percentiles, RecheckView, demanded, stage_text};
 
 /// How often `--watch` asks again.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -85,7 +85,11 @@ fn overview(operations: &[OperationView], paint: Paint) -> String {
             (Tone::Plain, latency(operation.latency.candidate.as_ref())),
         ]);
     }
-    table.render(paint)
+    let advice = |operation: &OperationView| {
+        let line = |text: &String| format!("\n{}: {}\n", one_line(&operation.id), one_line(text));
+        operation.recheck.advice.iter().map(line).collect::<String>()
+    };
+    table.render(paint) + &operations.iter().map(advice).collect::<String>()
 }
 
 /// One operation with everything behind its readiness.
@@ -106,6 +110,7 @@ fn detail(operation: &OperationView, paint: Paint) -> String {
         ("unmatched", Tone::Plain, grouped(counts.unmatched)),
         ("failed", Tone::Plain, or_none(tallied(&counts.failed))),
         ("skipped", Tone::Plain, or_none(tallied(&counts.skipped))),
+        ("rechecked", Tone::Plain, or_none(rechecked(&operation.recheck))),
         ("in flight", Tone::Plain, grouped(counts.in_flight)),
         ("legacy p50/p99", Tone::Plain, latency(operation.latency.legacy.as_ref())),
         ("candidate p50/p99", Tone::Plain, latency(operation.latency.candidate.as_ref())),
@@ -124,7 +129,20 @@ fn detail(operation: &OperationView, paint: Paint) -> String {
             (Tone::Faint, format!("needs {}", demanded(&condition.name, &condition.limit))),
         ]);
     }
-    format!("{title}\n{}\nConditions of readiness:\n{}", table.render(paint), conditions.render(paint))
+    let advice: String =
+        operation.recheck.advice.iter().map(|line| format!("\n{}\n", one_line(line))).collect();
+    let (facts, conditions) = (table.render(paint), conditions.render(paint));
+    format!("{title}\n{facts}{advice}\nConditions of readiness:\n{conditions}")
+}
+
+/// `confirmed 12 (80%), stale 3 (20%)`.
+fn rechecked(recheck: &RecheckView) -> String {
+    let one = |(finding, count): (&String, &u64)| {
+        let share =
+            recheck.shares.get(finding).map_or(String::new(), |share| format!(" ({:.0}%)", share * 100.0));
+        format!("{} {}{share}", one_line(finding), grouped(*count))
+    };
+    recheck.counts.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn or_none(text: String) -> String {
@@ -211,6 +229,22 @@ getReturn  canary 5%  1,290   99.8449%     99.9%   below: target, 1,000 more mat
         assert_eq!(consistency(&operation(9_999_999, 1)), "99.9999%");
         assert_eq!(consistency(&operation(0, 0)), "–");
         assert_eq!(consistency(&operation(5, 0)), "100%");
+    }
+
+    #[test]
+    fn what_mismatches_were_is_told_with_what_to_do() {
+        let mut operation = operation(1288, 2);
+        operation.recheck = serde_json::from_value(serde_json::json!({
+            "counts": {"confirmed": 1200, "stale": 300}, "shares": {"confirmed": 0.8, "stale": 0.2},
+            "advice": ["20 % of the mismatches are stale: why, and what to do"]
+        }))
+        .expect("a recheck");
+        let text = detail(&operation, Paint::never());
+        assert!(text.contains("rechecked          confirmed 1,200 (80%), stale 300 (20%)"), "{text}");
+        let told = "20 % of the mismatches are stale: why, and what to do\n";
+        assert!(text.contains(&format!("\n{told}")), "{text}");
+        let text = overview(&[operation], Paint::never());
+        assert!(text.ends_with(&format!("\ngetReturn: {told}")), "{text}");
     }
 
     #[test]

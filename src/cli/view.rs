@@ -25,6 +25,8 @@ pub(super) struct OperationView {
     pub(super) target: String,
     pub(super) readiness: ReadinessView,
     #[serde(default)]
+    pub(super) recheck: RecheckView,
+    #[serde(default)]
     pub(super) latency: LatencyView,
 }
 
@@ -37,6 +39,15 @@ pub(super) struct Counts {
     pub(super) failed: BTreeMap<String, u64>,
     pub(super) skipped: BTreeMap<String, u64>,
     pub(super) in_flight: u64,
+}
+
+/// What mismatches were when both sides were asked again.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RecheckView {
+    pub(super) counts: BTreeMap<String, u64>,
+    pub(super) shares: BTreeMap<String, f64>,
+    pub(super) advice: Vec<String>,
 }
 
 impl Counts {
@@ -86,6 +97,8 @@ pub(super) struct SignatureView {
     pub(super) explanation: Option<String>,
     #[serde(default)]
     pub(super) count: u64,
+    #[serde(default)]
+    pub(super) noise: u64,
     #[serde(default)]
     pub(super) first_at: String,
     #[serde(default)]

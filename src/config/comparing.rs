@@ -42,6 +42,17 @@ pub(super) fn origins(
     Origins { legacy: of(legacy), candidate: of(candidate) }
 }
 
+/// The hosts of one more instance of the same side.
+pub(super) fn add_hosts(
+    hosts: &mut Vec<String>,
+    instance: &Upstream,
+    (listen, scheme): (SocketAddr, Scheme),
+) {
+    hosts.extend(own_hosts(instance, listen, scheme));
+    hosts.sort();
+    hosts.dedup();
+}
+
 /// `listen` and `scheme` are our listener's own.
 fn own_hosts(side: &Upstream, listen: SocketAddr, scheme: Scheme) -> Vec<String> {
     let known = |authority: &str| without_default_port(authority, side.url.scheme);

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::HeaderName;
-use parallax_core::operation::{Idempotent, Matcher, OperationId};
+use parallax_core::operation::{Idempotent, Matcher, OperationId, When};
 use parallax_core::ratio::Ratio;
 use parallax_core::redaction::Samples;
 use parallax_core::rule::{HeaderProfile, RuleSpec};
@@ -30,6 +30,7 @@ use super::limits::LimitsFile;
 use super::markers::MarkersFile;
 use super::network::Network;
 use super::protocol::Protocol;
+use super::recheck::RecheckFile;
 use super::rules::Written;
 use super::scalar::{Count, Listen, Raw, Scalar, Size, Text, Timeout};
 use super::secret::Source;
@@ -51,8 +52,9 @@ pub(super) struct File {
     pub(super) legacy: SideFile,
     /// The service that replaces it.
     pub(super) candidate: SideFile,
-    /// A second legacy instance. Not available in this version.
-    pub(super) secondary: Option<Later>,
+    /// A second legacy instance, asked when a mismatch is looked at again, to learn where legacy
+    /// differs from itself; none by default.
+    pub(super) secondary: Option<SideFile>,
     /// Where counts, samples and stages are kept; `sqlite://parallax.db` by default, or `memory://`.
     pub(super) store: Option<Raw<Text>>,
     /// Where checks wait. This version knows `store` only.
@@ -200,10 +202,11 @@ pub(super) struct OperationFile {
     pub(super) idempotent: Option<Raw<Idempotent>>,
     /// Keeping its checks on disk. This version knows `false` only.
     pub(super) durable: Option<Later>,
-    /// Asking both sides again after a mismatch. This version knows `off` only.
-    pub(super) recheck: Option<Later>,
-    /// When the copy leaves. This version knows `after` only.
-    pub(super) when: Option<Later>,
+    /// Asking both sides again after a mismatch of a GET or HEAD; on by default, or `off`.
+    pub(super) recheck: Option<RecheckFile>,
+    /// When a copy leaves: `after` the answer (default), or `concurrent`, together with a request that
+    /// has no body.
+    pub(super) when: Option<Raw<When>>,
     /// How the candidate's build is told. Not available in this version.
     pub(super) version: Option<Later>,
     /// An automatic canary. Not available in this version.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::HeaderName;
-use parallax_core::operation::{Idempotent, Matcher, Operation, OperationId, Target};
+use parallax_core::operation::{Idempotent, Matcher, Operation, OperationId, Target, When};
 use parallax_core::ratio::Ratio;
 use parallax_core::redaction::{DEFAULT_HEADERS, Redaction, Samples};
 use parallax_core::router::Router;
@@ -12,12 +12,12 @@ use parallax_core::rule::{HeaderProfile, Origins, Rules};
 use parallax_core::stage::InitialStage;
 use parallax_core::template::Template;
 
-use super::comparing;
 use super::error::{At, Problems};
 use super::file::{File, Later, OperationFile, RedactFile};
 use super::resolve::{get, later};
 use super::rules::compile_rules;
 use super::scalar::{Raw, Scalar, Size, Text};
+use super::{comparing, recheck};
 
 /// The operations of a file, in its order.
 pub(super) fn resolve(file: &File, origins: &Origins, problems: &mut Problems) -> Vec<Arc<Operation>> {
@@ -41,13 +41,11 @@ pub(super) fn resolve(file: &File, origins: &Origins, problems: &mut Problems) -
 }
 
 fn later_keys(file: &OperationFile, problems: &mut Problems) {
-    let keys: [(&str, &Option<Later>, Option<&str>); 9] = [
+    let keys: [(&str, &Option<Later>, Option<&str>); 7] = [
         ("confidence", &file.confidence, Some("off")),
         ("min_distinct", &file.min_distinct, Some("1")),
         ("latency_limit", &file.latency_limit, Some("off")),
         ("durable", &file.durable, Some("false")),
-        ("recheck", &file.recheck, Some("off")),
-        ("when", &file.when, Some("after")),
         ("version", &file.version, None),
         ("canary", &file.canary, None),
         ("rollback_when", &file.rollback_when, Some("off")),
@@ -75,6 +73,8 @@ impl<'a> Layers<'a> {
             sample: self.value(|file| file.sample.as_ref(), Ratio::ONE, problems),
             target: self.target(problems),
             idempotent: self.value(|file| file.idempotent.as_ref(), Idempotent::Auto, problems),
+            when: self.value(|file| file.when.as_ref(), When::After, problems),
+            recheck: recheck::resolve([self.own, self.defaults].map(|file| file.recheck.as_ref()), problems),
             body_limit: self.value(|file| file.body_limit.as_ref(), Size(1 << 20), problems).0,
             rules: self.rules(problems),
             redaction: self.redaction(problems),

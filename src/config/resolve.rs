@@ -32,13 +32,18 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
     let listeners = [("listen", listen), ("control.listen", control.listen)];
     same_listener(file, listen, control.listen, problems);
     let mut side =
-        |side, file: &SideFile, timeout| upstream(side, file, timeout, &listeners, vault, problems);
-    let legacy = side(Side::Legacy, &file.legacy, None);
-    let candidate = side(Side::Candidate, &file.candidate, Some(CANDIDATE_TIMEOUT));
+        |name, file: &SideFile, timeout| upstream(name, file, timeout, &listeners, vault, problems);
+    let legacy = side(Side::Legacy.as_str(), &file.legacy, None);
+    let candidate = side(Side::Candidate.as_str(), &file.candidate, Some(CANDIDATE_TIMEOUT));
+    let secondary = file.secondary.as_ref().map(|file| side("secondary", file, Some(CANDIDATE_TIMEOUT)));
     check_copies_end(file, candidate.as_ref(), problems);
     let sides = (legacy.as_ref(), candidate.as_ref());
     let scheme = if file.tls.is_some() { Scheme::Https } else { Scheme::Http };
-    let origins = comparing::origins(sides.0, sides.1, (listen, scheme), file.origins.as_deref(), problems);
+    let mut origins =
+        comparing::origins(sides.0, sides.1, (listen, scheme), file.origins.as_deref(), problems);
+    if let Some(Some(secondary)) = &secondary {
+        comparing::add_hosts(&mut origins.legacy, secondary, (listen, scheme));
+    }
     let settings = Settings {
         listen,
         tls: tls::for_clients(file.tls.as_ref(), vault, problems),
@@ -56,6 +61,8 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
         operations: operations::resolve(file, &origins, problems),
         legacy: legacy?,
         candidate: candidate?,
+        // Outer none: there is no such key. Inner none: it is wrong, which is a problem already.
+        secondary: secondary.flatten(),
     };
     Some(settings)
 }
@@ -85,7 +92,6 @@ pub(super) fn later(name: &str, key: Option<&Later>, does: Option<&str>, problem
 }
 
 fn later_keys(file: &File, problems: &mut Problems) {
-    later("secondary", file.secondary.as_ref(), None, problems);
     later("queue", file.queue.as_ref(), Some("store"), problems);
     later("openapi", file.openapi.as_ref(), None, problems);
 }
@@ -184,7 +190,7 @@ fn tokens(files: &[TokenFile], vault: &Vault<'_>, problems: &mut Problems) -> Ve
 }
 
 fn upstream(
-    side: Side,
+    name: &str,
     file: &SideFile,
     timeout: Option<Duration>,
     listeners: &[(&str, SocketAddr)],
@@ -196,10 +202,10 @@ fn upstream(
         SideFile::Full(full) => (&full.url, Some(&**full)),
     };
     let url: UpstreamUrl = raw_url.get(problems)?;
-    for (name, listener) in listeners {
+    for (listening, listener) in listeners {
         if url.reaches(*listener) {
             let message = format!(
-                "{side} is parallax itself (`{name}` is {listener}); write the service's own address"
+                "{name} is parallax itself (`{listening}` is {listener}); write the service's own address"
             );
             problems.add(raw_url.at, message);
         }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::{HeaderName, Method};
-use parallax_core::operation::{Idempotent, Matcher, OperationId};
+use parallax_core::operation::{Idempotent, Matcher, OperationId, When};
 use parallax_core::ratio::Ratio;
 use parallax_core::redaction::Samples;
 use parallax_core::rule::HeaderProfile;
@@ -236,6 +236,16 @@ impl Scalar for Idempotent {
 
     fn schema() -> Schema {
         json_schema!({"enum": ["auto", true, false]})
+    }
+}
+
+impl Scalar for When {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(display)
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"enum": Self::ALL})
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Settings {
     pub legacy: Upstream,
     /// The service that replaces it.
     pub candidate: Upstream,
+    /// A second legacy instance, to learn where legacy differs from itself.
+    pub secondary: Option<Upstream>,
     /// The store's URL, as `store::open` takes it.
     pub store: String,
     /// Bounds of what clients may send, and of what is held in memory.

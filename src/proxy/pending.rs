@@ -12,7 +12,7 @@ use parallax_core::verdict::Skip;
 
 use super::capture::AnswerCapture;
 use super::upload::SharedCapture;
-use crate::queue::{AnswerHead, Chunks, Queue, RequestHead, Reservation, Waiting};
+use crate::queue::{AheadOf, AnswerHead, Chunks, Completed, Queue, RequestHead, Reservation, Waiting};
 use crate::telemetry::Ticket;
 use crate::upstream::Reach;
 
@@ -29,6 +29,8 @@ pub(crate) struct PendingCheck {
     pub(crate) answer_body: AnswerCapture,
     pub(crate) trailers: Option<HeaderMap>,
     pub(crate) latency: Duration,
+    /// The copy, where it has left already.
+    pub(crate) ahead: Option<AheadOf>,
 }
 
 impl PendingCheck {
@@ -62,7 +64,12 @@ impl PendingCheck {
             trailers: self.trailers,
             latency: self.latency,
         };
-        self.queue.offer(waiting, self.ticket, reservation);
+        match self.ahead {
+            Some(ahead) => {
+                ahead.complete(Completed { waiting, ticket: self.ticket, reservation }, &self.queue);
+            }
+            None => self.queue.offer(waiting, self.ticket, reservation),
+        }
     }
 
     /// The answering side broke off in the middle.

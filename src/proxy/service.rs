@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, heade
 use http_body::Body as _;
 use hyper::body::Incoming;
 use parallax_core::exchange::Side;
-use parallax_core::operation::{Operation, OperationId};
+use parallax_core::operation::{Operation, OperationId, When};
 use parallax_core::stage::Plan;
 use parallax_core::verdict::Skip;
 use parallax_core::wire::Refusal;
@@ -30,7 +30,7 @@ use super::sticky::Sticky;
 use super::upload::UploadLimits;
 use super::{admission, head, interim, problem, upgrade};
 use crate::proxy::Shared;
-use crate::queue::{AnswerHead, RequestHead};
+use crate::queue::{AheadOf, AnswerHead, RequestHead};
 use crate::routing::{Entry, InForce};
 use crate::telemetry::{AnsweredBy, Meter, Ticket};
 use crate::upstream::{Again, Reach, ResponseBody, SendError, Sides, strip_hop_by_hop};
@@ -262,6 +262,7 @@ impl Service {
             headers: parts.headers.clone(),
             extensions: parts.extensions.clone(),
         });
+        let ahead = self.send_ahead(&met, check.as_ref().ok(), copy.as_ref(), &sent);
         let body = sent.body(incoming, client, met.upload, &parts.headers);
         passage.sends(sent.capture.as_ref());
         let began = Instant::now();
@@ -286,9 +287,17 @@ impl Service {
             ticket.skip(Skip::Upgrade);
             return passed(response, switching, sent);
         }
+        // Another side has answered than was to: the copy, if it has left, went to this one.
+        let ahead = ahead.filter(|ahead| {
+            let is_of_use = side == met.plan.answering;
+            if !is_of_use && !ahead.recall() {
+                check = Err(Skip::NoAnswer);
+            }
+            is_of_use
+        });
         match (check, copy) {
             (Ok(reach), Some(request)) => {
-                self.kept(met, reach, ticket, request, sent, side, response, latency)
+                self.kept(met, reach, ticket, (request, ahead), sent, side, response, latency)
             }
             (Err(reason), _) => {
                 ticket.skip(reason);
@@ -296,6 +305,26 @@ impl Service {
             }
             (Ok(_), None) => passed(response, None, sent),
         }
+    }
+
+    /// Lets the copy leave together with its request, where that is wanted and the request has no body.
+    fn send_ahead(
+        &self,
+        met: &Met,
+        reach: Option<&Arc<Reach>>,
+        copy: Option<&RequestHead>,
+        sent: &Sent,
+    ) -> Option<AheadOf> {
+        if met.operation.when != When::Concurrent || sent.capture.is_some() {
+            return None;
+        }
+        let (reach, copy) = (reach?, copy?);
+        let mut reservation = self.shared.queue.budget().reservation();
+        let asked = met.plan.answering.other();
+        let has_room = reservation.grow(size_of(&copy.headers));
+        has_room.then(|| {
+            self.shared.queue.send_ahead((&met.operation, reach), copy.clone(), asked, reservation)
+        })?
     }
 
     fn no_answer(
@@ -335,7 +364,7 @@ impl Service {
         met: Met,
         reach: Arc<Reach>,
         ticket: Ticket,
-        request: RequestHead,
+        (request, ahead): (RequestHead, Option<AheadOf>),
         sent: Sent,
         answering: Side,
         response: Response<ResponseBody>,
@@ -361,6 +390,7 @@ impl Service {
             answer: AnswerHead { status: parts.status, headers: parts.headers.clone() },
             trailers: None,
             latency,
+            ahead,
         };
         Response::from_parts(parts, AnswerBody::kept(body, pending).closing(sent.gate))
     }

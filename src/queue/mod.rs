@@ -1,6 +1,7 @@
 //! Checks on their way from whoever made them to the runner: bounded by count and by bytes. What
 //! does not fit is dropped and counted, never waited for.
 
+mod ahead;
 mod budget;
 mod chunks;
 mod waiting;
@@ -9,15 +10,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use parallax_core::exchange::Side;
+use parallax_core::operation::Operation;
 use parallax_core::verdict::Skip;
 use prometheus::IntGauge;
 use tokio::sync::mpsc;
 
+pub use ahead::{Ahead, AheadOf, Completed};
 pub use budget::{Budget, Reservation};
 pub use chunks::Chunks;
+pub(crate) use waiting::compact_headers;
 pub use waiting::{AnswerHead, CapturedBody, RequestHead, Waiting};
 
 use crate::telemetry::Ticket;
+use crate::upstream::Reach;
 
 /// A check with its place in the counts and its share of the budget.
 pub struct Job {
@@ -33,10 +39,18 @@ pub struct Job {
     pub since: Instant,
 }
 
+/// What a runner gets.
+pub enum Work {
+    /// A check whose copy is to be sent.
+    Check(Box<Job>),
+    /// A copy that leaves before its check is complete.
+    Ahead(Box<Ahead>),
+}
+
 /// The entrance: cloned to every thread that makes checks.
 #[derive(Clone)]
 pub struct Queue {
-    runners: Arc<[mpsc::Sender<Box<Job>>]>,
+    runners: Arc<[mpsc::Sender<Work>]>,
     next: Arc<AtomicUsize>,
     budget: Arc<Budget>,
     places: Arc<Places>,
@@ -68,7 +82,7 @@ pub fn channel(
     checks: usize,
     bytes: usize,
     depth: IntGauge,
-) -> (Queue, Vec<mpsc::Receiver<Box<Job>>>) {
+) -> (Queue, Vec<mpsc::Receiver<Work>>) {
     let (senders, receivers): (Vec<_>, Vec<_>) =
         (0..runners.max(1)).map(|_| mpsc::channel(checks.max(1))).unzip();
     let queue = Queue {
@@ -92,12 +106,30 @@ impl Queue {
         let Some(place) = self.take_place() else {
             return ticket.skip(Skip::QueueFull);
         };
-        let runner = self.next.fetch_add(1, Ordering::Relaxed) % self.runners.len();
         let job = Box::new(Job { waiting, ticket, reservation, place, since: Instant::now() });
-        if let Err(refused) = self.runners[runner].try_send(job) {
-            let (mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) = refused;
+        if let Err(refused) = self.next_runner().try_send(Work::Check(job))
+            && let Work::Check(job) = refused.into_inner()
+        {
             job.ticket.skip(Skip::QueueFull);
         }
+    }
+
+    /// Hands over, without waiting, a copy that leaves together with its request. None where there is
+    /// no place: then its check goes the usual way.
+    #[must_use]
+    pub fn send_ahead(
+        &self,
+        of: (&Arc<Operation>, &Arc<Reach>),
+        request: RequestHead,
+        asked: Side,
+        reservation: Reservation,
+    ) -> Option<AheadOf> {
+        let (ahead, of) = Ahead::new(of, request, asked, reservation, self.take_place()?);
+        self.next_runner().try_send(Work::Ahead(Box::new(ahead))).is_ok().then_some(of)
+    }
+
+    fn next_runner(&self) -> &mpsc::Sender<Work> {
+        &self.runners[self.next.fetch_add(1, Ordering::Relaxed) % self.runners.len()]
     }
 
     fn take_place(&self) -> Option<Place> {

@@ -17,7 +17,7 @@ use super::Chunks;
 use crate::upstream::Reach;
 
 /// What was asked, without its body.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RequestHead {
     /// The method.
     pub method: Method,
@@ -121,7 +121,7 @@ impl Waiting {
 }
 
 /// Moves all values into one piece of memory of their own.
-fn compact_headers(headers: &mut HeaderMap) {
+pub(crate) fn compact_headers(headers: &mut HeaderMap) {
     let length = headers.values().map(HeaderValue::len).sum();
     let mut all = BytesMut::with_capacity(length);
     headers.values().for_each(|value| all.extend_from_slice(value.as_bytes()));

@@ -1,7 +1,6 @@
 //! The faults that were seen, in memory: how often since the last write, and when a sample of
 //! each was kept.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -38,6 +37,7 @@ struct Unwritten {
     signature: Signature,
     explanations: Explanations,
     count: u64,
+    noise: u64,
     at: Timestamp,
 }
 
@@ -63,21 +63,44 @@ impl Faults {
             if let Some(suppressed) = self.is_due(signature.id, now) {
                 notice = notice.max(Some(suppressed));
             }
-            let unwritten = match self.unwritten.entry(signature.id) {
-                Entry::Occupied(known) => {
-                    let known = known.into_mut();
-                    known.explanations.add(signature.explanation.as_deref(), 1);
-                    known
-                }
-                Entry::Vacant(place) => {
-                    let explanations = Explanations::of(signature.explanation.as_deref(), 1);
-                    place.insert(Unwritten { signature, explanations, count: 0, at })
-                }
-            };
+            let explanation = signature.explanation.clone();
+            let unwritten = self.unwritten(signature, at);
+            unwritten.explanations.add(explanation.as_deref(), 1);
             unwritten.count += 1;
             unwritten.at = at;
         }
         notice.map_or(Notice::Count, |suppressed| Notice::Sample { suppressed })
+    }
+
+    /// Counts places where the answering side differed from itself.
+    pub(super) fn noise(
+        &mut self,
+        operation_id: &OperationId,
+        signatures: Vec<Signature>,
+        at: Timestamp,
+        now: Instant,
+    ) -> Notice {
+        let mut notice = None;
+        for signature in signatures {
+            let signature = self.admit(operation_id, signature);
+            if let Some(suppressed) = self.is_due(signature.id, now) {
+                notice = notice.max(Some(suppressed));
+            }
+            let unwritten = self.unwritten(signature, at);
+            unwritten.noise += 1;
+            unwritten.at = at;
+        }
+        notice.map_or(Notice::Count, |suppressed| Notice::Sample { suppressed })
+    }
+
+    fn unwritten(&mut self, signature: Signature, at: Timestamp) -> &mut Unwritten {
+        self.unwritten.entry(signature.id).or_insert_with(|| Unwritten {
+            signature,
+            explanations: Explanations::default(),
+            count: 0,
+            noise: 0,
+            at,
+        })
     }
 
     /// The signature itself, or `other` where the operation has as many as are kept.
@@ -121,12 +144,7 @@ impl Faults {
 
     /// Everything that is not yet written, taken off.
     pub(super) fn take(&mut self) -> Vec<Write> {
-        let seen = self.unwritten.drain().map(|(_, unwritten)| Write::Seen {
-            signature: Box::new(unwritten.signature),
-            explanations: unwritten.explanations,
-            count: unwritten.count,
-            at: unwritten.at,
-        });
+        let seen = self.unwritten.drain().flat_map(|(_, unwritten)| unwritten.into_writes());
         let samples = self.samples.drain(..).map(|report| Write::Sample(Box::new(report)));
         seen.chain(samples).collect()
     }
@@ -135,13 +153,9 @@ impl Faults {
     pub(super) fn put_back(&mut self, writes: Vec<Write>) {
         for write in writes {
             match write {
+                Write::Noise { signature, count, at } => self.unwritten(*signature, at).noise += count,
                 Write::Seen { signature, explanations, count, at } => {
-                    let unwritten = self.unwritten.entry(signature.id).or_insert(Unwritten {
-                        signature: *signature,
-                        explanations: Explanations::default(),
-                        count: 0,
-                        at,
-                    });
+                    let unwritten = self.unwritten(*signature, at);
                     unwritten.count += count;
                     unwritten.explanations.add_all(&explanations);
                 }
@@ -149,6 +163,16 @@ impl Faults {
                 Write::Tally { .. } | Write::Transition(_) => {}
             }
         }
+    }
+}
+
+impl Unwritten {
+    fn into_writes(self) -> impl Iterator<Item = Write> {
+        let Self { signature, explanations, count, noise, at } = self;
+        let signature = Box::new(signature);
+        let heard = (noise > 0).then(|| Write::Noise { signature: signature.clone(), count: noise, at });
+        let seen = (count > 0).then_some(Write::Seen { signature, explanations, count, at });
+        seen.into_iter().chain(heard)
     }
 }
 
@@ -201,6 +225,25 @@ mod tests {
         let writes = faults.take();
         assert!(matches!(writes.as_slice(), [Write::Seen { count: 2, .. }]), "{writes:?}");
         assert!(faults.take().is_empty());
+    }
+
+    #[test]
+    fn noise_is_no_fault_and_is_written_beside_one() {
+        let mut faults = Faults::default();
+        let now = Instant::now();
+        let noise = |faults: &mut Faults, number| {
+            faults.noise(&operation(), vec![signature(number)], Timestamp::UNIX_EPOCH, now)
+        };
+        assert_eq!(noise(&mut faults, 1), Notice::Sample { suppressed: 0 });
+        assert_eq!(noise(&mut faults, 1), Notice::Count);
+        let writes = faults.take();
+        assert!(matches!(writes.as_slice(), [Write::Noise { count: 2, .. }]), "{writes:?}");
+        let _ = count(&mut faults, 1, now);
+        faults.put_back(writes);
+        let writes = faults.take();
+        let is_both =
+            matches!(writes.as_slice(), [Write::Seen { count: 1, .. }, Write::Noise { count: 2, .. }]);
+        assert!(is_both, "{writes:?}");
     }
 
     #[test]

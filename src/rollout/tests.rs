@@ -29,6 +29,8 @@ fn operation(id: &str) -> Arc<Operation> {
             min_checked: Ratio::ZERO,
         },
         idempotent: Idempotent::Auto,
+        when: parallax_core::operation::When::After,
+        recheck: None,
         body_limit: 1 << 20,
         rules: Rules::default(),
         redaction: Redaction::default(),

@@ -9,8 +9,8 @@ use parallax_core::check::Check;
 use parallax_core::exchange::{Exchange, Side};
 use parallax_core::verdict::Cause;
 
-use super::copy::Missed;
-use crate::marker::{Markers, SHADOW};
+use super::copy::{Missed, Why};
+use crate::marker::{Markers, RECHECK, SHADOW};
 use crate::traces::{Context, SideSpan, Tracer};
 
 /// What copies carry, the same for all runners.
@@ -42,8 +42,12 @@ impl Carried {
     }
 
     /// Writes onto the copy's head what it carries.
-    pub(super) fn write(&self, headers: &mut HeaderMap, trace: Option<&CopyTrace>) {
+    pub(super) fn write(&self, headers: &mut HeaderMap, why: Why, trace: Option<&CopyTrace>) {
         headers.insert(SHADOW, HeaderValue::from_static("1"));
+        match why {
+            Why::Check | Why::Ahead => {}
+            Why::Recheck => _ = headers.insert(RECHECK, HeaderValue::from_static("1")),
+        }
         self.markers.renew(headers);
         if let Some(trace) = trace {
             trace.own.tell(headers, false);
@@ -61,6 +65,7 @@ impl CopyTrace {
             Ok(exchange) => (exchange.latency, Ok(exchange.answer.status)),
             Err(Missed::Fault(fault)) => (self.began.elapsed(), Err(fault.cause)),
             Err(Missed::NoRoom) => (self.began.elapsed(), Err(Cause::Budget)),
+            Err(Missed::TooLarge) => (self.began.elapsed(), Err(Cause::TooLarge)),
         };
         self.tracer.side(&SideSpan {
             context: self.own,

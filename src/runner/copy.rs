@@ -23,6 +23,19 @@ pub(super) enum Missed {
     Fault(Fault),
     /// There was no room to hold it.
     NoRoom,
+    /// It is larger than what is kept, and there is nothing yet to hold its digest against.
+    TooLarge,
+}
+
+/// What a copy is sent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The one of a check.
+    Check,
+    /// The one of a check, before the answering side's answer is known.
+    Ahead,
+    /// To look at a mismatch again.
+    Recheck,
 }
 
 /// How long a side may take for a copy.
@@ -34,15 +47,15 @@ pub(super) fn patience(upstream: &Upstream) -> Duration {
 pub(super) async fn ask(
     access: &Access,
     carried: &Carried,
-    check: &Check,
+    (check, why): (&Check, Why),
     mut extensions: Extensions,
     reservation: &mut Reservation,
 ) -> Result<Exchange, Missed> {
     let limit = patience(&access.upstream);
     let trace = carried.trace(&mut extensions);
     let mut request = copy_of(access, check, extensions);
-    carried.write(request.headers_mut(), trace.as_ref());
-    let asked = tokio::time::timeout(limit, exchange(access, check, request, reservation))
+    carried.write(request.headers_mut(), why, trace.as_ref());
+    let asked = tokio::time::timeout(limit, exchange(access, (check, why), request, reservation))
         .await
         .unwrap_or_else(|_| Err(Missed::Fault(Fault::timeout(limit))));
     if let Some(trace) = trace {
@@ -53,7 +66,7 @@ pub(super) async fn ask(
 
 async fn exchange(
     access: &Access,
-    check: &Check,
+    (check, why): (&Check, Why),
     request: Request<RequestBody>,
     reservation: &mut Reservation,
 ) -> Result<Exchange, Missed> {
@@ -62,7 +75,7 @@ async fn exchange(
     let response =
         access.pool.send(request, Again::Never, None).await.map_err(|error| Missed::Fault(error.fault))?;
     let latency = began.elapsed();
-    let answer = read(response, check, reservation).await?;
+    let answer = read(response, (check, why), reservation).await?;
     Ok(Exchange { side, answer, latency })
 }
 
@@ -80,7 +93,7 @@ fn copy_of(access: &Access, check: &Check, extensions: Extensions) -> Request<Re
 
 async fn read(
     response: Response<ResponseBody>,
-    check: &Check,
+    (check, why): (&Check, Why),
     reservation: &mut Reservation,
 ) -> Result<Answer, Missed> {
     let (mut head, mut incoming) = response.into_parts();
@@ -91,7 +104,7 @@ async fn read(
         let frame = frame.map_err(|error| Missed::Fault(Fault::exchanging(&error)))?;
         match frame.into_data() {
             Ok(piece) => {
-                let room = body.push(piece, &head.headers, check, reservation)?;
+                let room = body.push(piece, &head.headers, (check, why), reservation)?;
                 if room == Room::Full {
                     // What was not read must not seem to be missing.
                     trailers.clone_from(&check.answered.answer.trailers);
@@ -122,7 +135,7 @@ impl Reading {
         &mut self,
         piece: Bytes,
         headers: &HeaderMap,
-        check: &Check,
+        (check, why): (&Check, Why),
         reservation: &mut Reservation,
     ) -> Result<Room, Missed> {
         match self {
@@ -133,6 +146,9 @@ impl Reading {
                 chunks.push(piece);
                 Ok(Room::More)
             }
+            // A digest is for holding against one known answer; two second ones would be cut off at
+            // different places.
+            Self::Whole(_) if why != Why::Check => Err(Missed::TooLarge),
             Self::Whole(chunks) => {
                 let mut digest = Box::new(DigestStream::new(headers.get_all(header::CONTENT_ENCODING)));
                 for kept in std::mem::take(chunks).into_pieces() {

@@ -16,16 +16,18 @@ use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::pressure::{Breaker, Leave, Limit, Shift, Signal, Turn, Usual};
 
+use super::rechecks::Allowances;
 use crate::telemetry::{CopyGauges, Telemetry};
 
 /// Operations of which the usual is known. They come from the configuration, so there are fewer; a
 /// process that is reloaded a thousand times with other names forgets them now and then.
-const OPERATIONS: usize = 10_000;
+pub(super) const OPERATIONS: usize = 10_000;
 
 /// The gates to both sides, shared by all runners.
 pub struct Gates {
     legacy: Arc<Gate>,
     candidate: Arc<Gate>,
+    pub(super) rechecks: Allowances,
 }
 
 /// One runner's place at the gates.
@@ -65,7 +67,11 @@ impl Gates {
     #[must_use]
     pub fn new(runners: usize, max_in_flight: usize, telemetry: &Telemetry) -> Arc<Self> {
         let gate = |side| Arc::new(Gate::new(side, runners, max_in_flight, telemetry.copies(side)));
-        Arc::new(Self { legacy: gate(Side::Legacy), candidate: gate(Side::Candidate) })
+        Arc::new(Self {
+            legacy: gate(Side::Legacy),
+            candidate: gate(Side::Candidate),
+            rechecks: Allowances::new(),
+        })
     }
 
     /// The place of one of the runners, counted from 0.

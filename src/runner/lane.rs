@@ -53,6 +53,28 @@ impl Lane {
         self.next()
     }
 
+    /// Whether a copy that is no check's own, such as a recheck's, could be sent now.
+    pub(super) fn has_room(&self) -> bool {
+        self.running < self.gate.share(self.number)
+    }
+
+    /// Whether there is room and nobody waits for it.
+    pub(super) fn is_free(&self) -> bool {
+        self.backlog.is_empty() && self.has_room()
+    }
+
+    /// Lets such a copy through, where there is room; none while the breaker is open.
+    pub(super) fn enter(&mut self) -> Option<Pass> {
+        let pass = self.gate.enter(Instant::now())?;
+        self.running += 1;
+        Some(pass)
+    }
+
+    /// How long a check may wait.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// One has ended.
     pub(super) fn ended(&mut self) {
         self.running = self.running.saturating_sub(1);
@@ -68,10 +90,6 @@ impl Lane {
             }
         }
         None
-    }
-
-    fn has_room(&self) -> bool {
-        self.running < self.gate.share(self.number)
     }
 
     fn start(&mut self, job: Box<Job>) -> Option<Start> {

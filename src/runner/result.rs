@@ -1,22 +1,26 @@
-//! One check from its start to its place in the counts.
+//! One check from its start to its place in the counts, or to its recheck.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header;
+use http::{Extensions, header};
 use parallax_core::check::{Check, CheckId};
-use parallax_core::exchange::{Answer, Side};
+use parallax_core::exchange::{Answer, Body, Exchange, Side};
 use parallax_core::isolation;
 use parallax_core::judge::judge_with;
+use parallax_core::recheck::{Finding, Recheck};
 use parallax_core::report::Report;
 use parallax_core::signature::Signature;
-use parallax_core::verdict::{Skip, Verdict};
+use parallax_core::verdict::{Cause, Difference, Differences, Outcome, Skip, Verdict};
 
 use super::Shared;
-use super::copy::{self, Missed};
+use super::copy::{self, Missed, Why};
 use super::gate::Pass;
-use crate::queue::Job;
+use super::mismatch::{Mismatch, Open};
+use crate::queue::{Job, Reservation};
 use crate::recorder::Notice;
+use crate::telemetry::Ticket;
+use crate::upstream::{Access, Sides};
 
 /// Bodies from here on, both sides together, are compared on a thread of their own: a millisecond
 /// of comparing would otherwise be a millisecond for which no other answer is read.
@@ -24,27 +28,73 @@ const LARGE: usize = 256 * 1024;
 /// What a byte of a content-coded body counts for.
 const CODED: usize = 16;
 
-/// Runs a check and counts it.
-pub(super) async fn run(shared: &Arc<Shared>, job: Job, mut pass: Pass, id: CheckId) {
+/// Runs a check and counts it, unless it is a mismatch that is to be looked at again.
+pub(super) async fn run(shared: &Arc<Shared>, job: Job, pass: Pass, id: CheckId) -> Option<Mismatch> {
     let Job { waiting, ticket, mut reservation, place, since: _ } = job;
     drop(place);
     let asked = waiting.asked();
     let sides = Arc::clone(waiting.reach.for_copies(shared.number));
     let (check, extensions) = waiting.into_check(id);
+    let what = (&check, Why::Check);
+    let for_recheck = for_recheck(&check, &extensions);
+    let other = ask(shared, sides.of(asked), what, extensions, (&mut reservation, pass)).await;
+    judge(shared, Answered { sides, check, for_recheck, other }, ticket, reservation).await
+}
+
+/// A check whose copy was answered, or was not.
+pub(super) struct Answered {
+    pub(super) sides: Arc<Sides>,
+    pub(super) check: Check,
+    pub(super) for_recheck: Option<(Recheck, Extensions)>,
+    pub(super) other: Result<Exchange, Missed>,
+}
+
+/// What it would take to look at a mismatch again.
+pub(super) fn for_recheck(check: &Check, extensions: &Extensions) -> Option<(Recheck, Extensions)> {
+    let recheck = check.operation.recheck_of(&check.request.method)?;
+    Some((recheck, extensions.clone()))
+}
+
+/// Sends the copy of a check, which has its way through the gate.
+pub(super) async fn ask(
+    shared: &Shared,
+    access: &Access,
+    (check, why): (&Check, Why),
+    extensions: Extensions,
+    (reservation, mut pass): (&mut Reservation, Pass),
+) -> Result<Exchange, Missed> {
     pass.sent(Instant::now());
-    let other = match copy::ask(sides.of(asked), &shared.carried, &check, extensions, &mut reservation).await
-    {
-        Ok(exchange) => {
-            pass.answered(&check.operation.id, shared.lag.of_an_exchange());
-            ticket.observe(asked, exchange.latency);
-            Ok(exchange.answer)
-        }
-        Err(Missed::NoRoom) => return ticket.skip(Skip::Overload),
+    let asked = copy::ask(access, &shared.carried, (check, why), extensions, reservation).await;
+    match &asked {
+        Ok(_) => pass.answered(&check.operation.id, shared.lag.of_an_exchange()),
+        Err(Missed::NoRoom | Missed::TooLarge) => {}
         Err(Missed::Fault(fault)) => {
             pass.lost();
-            tracing::debug!(operation_id = %check.operation.id, side = %asked, cause = %fault.cause, detail = %fault.detail, "no answer to compare");
-            Err(fault.cause)
+            let side = access.upstream.side;
+            tracing::debug!(operation_id = %check.operation.id, %side, cause = %fault.cause, detail = %fault.detail, "no answer to compare");
         }
+    }
+    asked
+}
+
+/// Judges and counts a check, unless it is a mismatch that is to be looked at again.
+pub(super) async fn judge(
+    shared: &Arc<Shared>,
+    Answered { sides, check, for_recheck, other }: Answered,
+    ticket: Ticket,
+    reservation: Reservation,
+) -> Option<Mismatch> {
+    let other = match other {
+        Ok(exchange) => {
+            ticket.observe(exchange.side, exchange.latency);
+            Ok(exchange.answer)
+        }
+        Err(Missed::NoRoom) => {
+            ticket.skip(Skip::Overload);
+            return None;
+        }
+        Err(Missed::TooLarge) => Err(Cause::TooLarge),
+        Err(Missed::Fault(fault)) => Err(fault.cause),
     };
     let is_large = is_large(&check.answered.answer, other.as_ref().ok());
     let work = {
@@ -53,20 +103,31 @@ pub(super) async fn run(shared: &Arc<Shared>, job: Job, mut pass: Pass, id: Chec
             let (side, answered) = (check.answered.side, &check.answered.answer);
             let isolation = &*shared.isolation;
             let judged = judge_with(side, answered, &other, &check.operation.rules, isolation);
-            record(&shared, &check, other.as_ref().ok(), &judged.verdict);
-            judged
+            let is_mismatch = matches!(judged.verdict, Verdict::Unmatched(_));
+            let (other, recheck, extensions) = match (other, for_recheck) {
+                (Ok(other), Some((recheck, extensions))) if is_mismatch => (other, recheck, extensions),
+                (other, _) => {
+                    record(&shared, &check, other.as_ref().ok(), &judged.verdict, None);
+                    ticket.judged(&judged);
+                    return None;
+                }
+            };
+            // What was too large to keep will be so again, and asking for it would tell nothing.
+            let is_kept = matches!(check.answered.answer.body, Body::Whole(_));
+            let is_within = is_kept && shared.gates.rechecks.may_wait(&check.operation.id, recheck.rate);
+            let open = Open { shared, sides, check, extensions, other, judged, ticket, reservation };
+            let mismatch = Mismatch::new(open, recheck);
+            // Beyond the rate it is dropped, and counts itself.
+            is_within.then(|| mismatch.compacted())
         }
     };
     // Where comparing failed in a way that it must not, the ticket counts the check as given up.
-    let judged = if is_large { tokio::task::spawn_blocking(work).await.ok() } else { Some(work()) };
-    if let Some(judged) = judged {
-        ticket.judged(&judged);
-    }
+    if is_large { tokio::task::spawn_blocking(work).await.ok()? } else { work() }
 }
 
 /// Whether comparing these may take so long that it is done on a thread of its own. A coded body
 /// may be a thousand times larger than it looks, and a foreign format waits for a child process.
-fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
+pub(super) fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
     let weight = |answer: &Answer| {
         let held = answer.body.held_bytes();
         if answer.headers.contains_key(header::CONTENT_ENCODING) { held.saturating_mul(CODED) } else { held }
@@ -75,7 +136,14 @@ fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
     waits || weight(answered) + other.map_or(0, weight) > LARGE
 }
 
-fn record(shared: &Shared, check: &Check, other: Option<&Answer>, verdict: &Verdict) {
+/// Counts a mismatch under its faults, and keeps a sample now and then.
+pub(super) fn record(
+    shared: &Shared,
+    check: &Check,
+    other: Option<&Answer>,
+    verdict: &Verdict,
+    recheck: Option<Finding>,
+) {
     let Verdict::Unmatched(differences) = verdict else { return };
     let operation = &check.operation;
     let signatures = Signature::all_of(&operation.id, &differences.kept);
@@ -83,13 +151,54 @@ fn record(shared: &Shared, check: &Check, other: Option<&Answer>, verdict: &Verd
     else {
         return;
     };
-    let (legacy, candidate) = match check.answered.side {
-        Side::Legacy => (Some(&check.answered.answer), other),
-        Side::Candidate => (other, Some(&check.answered.answer)),
-    };
-    let report = Report::new(check, legacy, candidate, verdict, jiff::Timestamp::now());
+    let report = Report { recheck, ..report(check, other, verdict) };
     log_unmatched(&report, suppressed);
     shared.recorder.keep(report);
+}
+
+/// Counts the places where the answering side differs from itself. The sample of one is the pair that
+/// did not match there, so that a rule can be suggested for it; where the check stays unmatched, it has
+/// a sample already.
+pub(super) fn record_noise(
+    shared: &Shared,
+    (check, other): (&Check, &Answer),
+    noise: Vec<Difference>,
+    finding: Finding,
+) {
+    if noise.is_empty() {
+        return;
+    }
+    let operation = &check.operation;
+    let signatures = Signature::all_of(&operation.id, &noise);
+    let notice = shared.recorder.noise(&operation.id, signatures, Instant::now());
+    let (Notice::Sample { suppressed }, Some(cause)) = (notice, finding.cause()) else { return };
+    let verdict = Verdict::Unmatched(Differences { kept: noise, more: 0 });
+    let report = Report {
+        outcome: Outcome::Failed,
+        reason: Some(cause),
+        recheck: Some(finding),
+        ..report(check, Some(other), &verdict)
+    };
+    let first = report.signatures.first();
+    tracing::info!(
+        operation_id = %report.operation_id,
+        check = %report.id,
+        side = %check.answered.side,
+        signature = first.map(|signature| signature.id.to_string()),
+        path = first.map(|signature| signature.path.as_str()),
+        suppressed,
+        "the answering side differs from itself"
+    );
+    shared.recorder.keep(report);
+}
+
+fn report(check: &Check, other: Option<&Answer>, verdict: &Verdict) -> Report {
+    let answered = Some(&check.answered.answer);
+    let (legacy, candidate) = match check.answered.side {
+        Side::Legacy => (answered, other),
+        Side::Candidate => (other, answered),
+    };
+    Report::new(check, legacy, candidate, verdict, jiff::Timestamp::now())
 }
 
 /// A line for an unmatched check: where it differs, and no value.
@@ -103,6 +212,7 @@ fn log_unmatched(report: &Report, suppressed: u64) {
         path = first.map(|signature| signature.path.as_str()),
         kind = first.map(|signature| signature.kind.as_str()),
         signatures = report.signatures.len(),
+        recheck = report.recheck.map(Finding::as_str),
         suppressed,
         "unmatched"
     );

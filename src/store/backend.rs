@@ -99,6 +99,16 @@ pub enum Write {
         /// When last.
         at: Timestamp,
     },
+    /// The answering side differed from itself in the place of a fault, so many times, last at: the
+    /// fault may be none.
+    Noise {
+        /// The fault.
+        signature: Box<Signature>,
+        /// How often since the last such write.
+        count: u64,
+        /// When last.
+        at: Timestamp,
+    },
     /// A sample of every fault in the report. A report without a signature belongs to no fault
     /// and is not kept.
     Sample(Box<Report>),
@@ -133,6 +143,8 @@ pub struct SeenSignature {
     pub signature: Signature,
     /// How often.
     pub count: u64,
+    /// How often the answering side differed from itself in this place.
+    pub noise: u64,
     /// When first.
     pub first_at: Timestamp,
     /// When last.
@@ -191,7 +203,9 @@ impl Write {
             Self::Tally { tally, .. } => {
                 validate_counts(super::terms::rows(tally).into_iter().map(|row| row.2))
             }
-            Self::Seen { count, at, .. } => validate_counts([*count]).and_then(|()| validate_instant(*at)),
+            Self::Seen { count, at, .. } | Self::Noise { count, at, .. } => {
+                validate_counts([*count]).and_then(|()| validate_instant(*at))
+            }
             Self::Sample(report) => validate_instant(report.at),
             Self::Transition(transition) => {
                 validate_counts([transition.revision]).and_then(|()| validate_instant(transition.at))

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use parallax_core::check::CheckId;
 use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
+use parallax_core::recheck::Finding;
 use parallax_core::report::{Report, RequestSample, Sample};
 use parallax_core::signature::{Signature, SignatureId};
 use parallax_core::stage::{Share, Stage};
@@ -36,6 +37,7 @@ pub(super) fn tally(requests: u64) -> Tally {
         unmatched: 1,
         failed: BTreeMap::from([(Cause::Timeout, 2), (Cause::Both5xx, 1)]),
         skipped: BTreeMap::from([(Skip::NotIdempotent, 4)]),
+        rechecks: BTreeMap::from([(Finding::Flaky, 2)]),
     }
 }
 
@@ -75,6 +77,7 @@ pub(super) fn report(number: u64, seconds: i64, signatures: Vec<Signature>) -> R
         answering: Side::Legacy,
         outcome: Outcome::Unmatched,
         reason: None,
+        recheck: None,
         differences: Vec::new(),
         more: 3,
         signatures,
@@ -206,6 +209,22 @@ fn a_fault_has_its_most_common_explanation(backend: &mut dyn Backend) {
         backend.signatures(&operation("getReturn")).expect("signatures")[0].signature,
         explained(None)
     );
+}
+
+fn noise_is_counted_beside_the_checks(backend: &mut dyn Backend) {
+    let noise = |number, count, seconds| Write::Noise {
+        signature: Box::new(signature("a", number)),
+        count,
+        at: at(seconds),
+    };
+    write(backend, &[noise(1, 2, 5), seen(&signature("a", 2), 1, 1), noise(2, 3, 9), noise(1, 1, 4)]);
+    let found = backend.signatures(&operation("a")).expect("signatures");
+    let told: Vec<_> = found
+        .iter()
+        .map(|seen| (u64::MAX - seen.signature.id.0, seen.count, seen.noise, seen.first_at, seen.last_at))
+        .collect();
+    assert_eq!(told, [(2, 1, 3, at(1), at(9)), (1, 0, 3, at(5), at(5))]);
+    assert_eq!(backend.signature(found[1].signature.id), Ok(Some(found[1].clone())));
 }
 
 fn faults_beyond_the_limit_are_counted_as_other(backend: &mut dyn Backend) {
@@ -419,6 +438,7 @@ contract! {
     signatures_are_counted_and_the_most_frequent_come_first,
     a_fault_has_its_most_common_explanation,
     faults_beyond_the_limit_are_counted_as_other,
+    noise_is_counted_beside_the_checks,
     samples_come_newest_first_under_each_of_their_signatures,
     a_sample_that_is_written_again_replaces_the_first,
     a_report_without_a_fault_is_not_kept,

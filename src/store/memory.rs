@@ -141,6 +141,11 @@ impl Memory {
             Write::Seen { signature, explanations, count, at } => {
                 self.see(signature, explanations, *count, *at);
             }
+            Write::Noise { signature, count, at } => {
+                let Fault { seen, .. } = self.admit(signature, *at);
+                seen.noise = seen.noise.saturating_add(*count);
+                seen.last_at = seen.last_at.max(*at);
+            }
             Write::Sample(report) => self.keep_sample(report),
             Write::Transition(transition) => self.move_stage(transition),
         }
@@ -182,7 +187,7 @@ impl Memory {
         };
         let signature = if is_full { other } else { signature.clone() };
         self.signatures.entry(signature.id).or_insert_with(|| Fault {
-            seen: SeenSignature { signature, count: 0, first_at: at, last_at: at },
+            seen: SeenSignature { signature, count: 0, noise: 0, first_at: at, last_at: at },
             explanations: Explanations::default(),
             samples: BTreeSet::new(),
         })

@@ -13,6 +13,8 @@ const MATCHED: &str = "matched";
 const UNMATCHED: &str = "unmatched";
 const FAILED: &str = "failed";
 const SKIPPED: &str = "skipped";
+/// No term of the sum: what became of mismatches that are unmatched or failed too.
+const RECHECKS: &str = "rechecks";
 
 /// The rows of a tally, without those that count nothing.
 pub(super) fn rows(tally: &Tally) -> Vec<Row> {
@@ -20,7 +22,8 @@ pub(super) fn rows(tally: &Tally) -> Vec<Row> {
         [(REQUESTS, "", tally.requests), (MATCHED, "", tally.matched), (UNMATCHED, "", tally.unmatched)];
     let failed = tally.failed.iter().map(|(cause, &n)| (FAILED, cause.as_str(), n));
     let skipped = tally.skipped.iter().map(|(skip, &n)| (SKIPPED, skip.as_str(), n));
-    plain.into_iter().chain(failed).chain(skipped).filter(|&(_, _, n)| n > 0).collect()
+    let rechecks = tally.rechecks.iter().map(|(finding, &n)| (RECHECKS, finding.as_str(), n));
+    plain.into_iter().chain(failed).chain(skipped).chain(rechecks).filter(|&(_, _, n)| n > 0).collect()
 }
 
 /// Adds one row to a tally.
@@ -34,6 +37,7 @@ pub(super) fn add(tally: &mut Tally, term: &str, reason: &str, n: u64) -> Result
         UNMATCHED => &mut tally.unmatched,
         FAILED => tally.failed.entry(parsed(reason)?).or_default(),
         SKIPPED => tally.skipped.entry(parsed(reason)?).or_default(),
+        RECHECKS => tally.rechecks.entry(parsed(reason)?).or_default(),
         _ => return Err(format!("`{term}` is no term of a tally")),
     };
     *count = count.saturating_add(n);
@@ -48,6 +52,7 @@ fn parsed<T: FromStr<Err: ToString>>(text: &str) -> Result<T, String> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use parallax_core::recheck::Finding;
     use parallax_core::verdict::{Cause, Skip};
 
     use super::*;
@@ -61,6 +66,7 @@ mod tests {
             unmatched: 3,
             failed: Cause::ALL.iter().enumerate().map(|(n, &cause)| (cause, count_all(n))).collect(),
             skipped: Skip::ALL.iter().enumerate().map(|(n, &skip)| (skip, count_all(n))).collect(),
+            rechecks: Finding::ALL.iter().enumerate().map(|(n, &found)| (found, count_all(n))).collect(),
         };
         let mut read = Tally::default();
         for (term, reason, n) in rows(&tally) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use parallax_core::exchange::Side;
 use parallax_core::judge::Judged;
 use parallax_core::operation::OperationId;
+use parallax_core::recheck::Finding;
 use parallax_core::rule::RuleSpec;
 use parallax_core::tally::Tally;
 use parallax_core::verdict::{Cause, Outcome, Part, Skip, Verdict};
@@ -70,6 +71,7 @@ struct Counters {
     outcomes: Vec<IntCounter>,
     failed: Vec<IntCounter>,
     skipped: Vec<IntCounter>,
+    rechecks: Vec<IntCounter>,
     in_flight: IntGauge,
     differences: Vec<IntCounter>,
     upstream: Vec<Histogram>,
@@ -97,6 +99,7 @@ impl Counters {
             outcomes: resolve(&vectors.checks, &mut Outcome::ALL.iter().map(|outcome| outcome.as_str()))?,
             failed: resolve(&vectors.failed, &mut Cause::ALL.iter().map(|cause| cause.as_str()))?,
             skipped: resolve(&vectors.skipped, &mut Skip::ALL.iter().map(|skip| skip.as_str()))?,
+            rechecks: resolve(&vectors.rechecks, &mut Finding::ALL.iter().map(|found| found.as_str()))?,
             in_flight: vectors.in_flight.get_metric_with_label_values(&[id])?,
             differences: resolve(&vectors.differences, &mut Part::ALL.iter().map(|part| part.as_str()))?,
             upstream: Side::ALL.iter().map(histogram).collect::<Result<_, _>>()?,
@@ -178,6 +181,7 @@ impl Meter {
             unmatched: counters.outcomes[Outcome::Unmatched as usize].get(),
             failed: counted(Cause::ALL, &counters.failed),
             skipped: counted(Skip::ALL, &counters.skipped),
+            rechecks: counted(Finding::ALL, &counters.rechecks),
         }
     }
 
@@ -196,7 +200,7 @@ impl Meter {
         tally
     }
 
-    /// Requests being answered, and checks queued or running.
+    /// Requests being answered, and checks queued, running or waiting for a recheck.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         u64::try_from(self.counters.in_flight.get()).unwrap_or(0)
@@ -307,9 +311,21 @@ impl Ticket {
     }
 
     /// The check was judged.
-    pub fn judged(mut self, judged: &Judged) {
+    pub fn judged(self, judged: &Judged) {
+        self.decided(judged, None);
+    }
+
+    /// The check is a mismatch that was to be looked at again, and this came of it.
+    pub fn rechecked(self, judged: &Judged, finding: Finding) {
+        self.decided(judged, Some(finding));
+    }
+
+    fn decided(mut self, judged: &Judged, finding: Option<Finding>) {
         let Judged { verdict, masked } = judged;
         self.settle(|meter| {
+            if let Some(finding) = finding {
+                meter.counters.rechecks[finding as usize].inc();
+            }
             for (counter, &places) in meter.masked.iter().zip(masked) {
                 counter.inc_by(places.into());
             }

@@ -81,6 +81,7 @@ struct Vectors {
     checks: IntCounterVec,
     skipped: IntCounterVec,
     failed: IntCounterVec,
+    rechecks: IntCounterVec,
     in_flight: IntGaugeVec,
     differences: IntCounterVec,
     rule_masked: IntCounterVec,
@@ -252,10 +253,16 @@ impl Vectors {
                 "Checks that are no evidence, by reason.",
                 &["operation_id", "reason"],
             )?,
+            rechecks: counters(
+                registry,
+                "parallax_rechecks_total",
+                "Mismatches that were to be looked at again, by what that said.",
+                &["operation_id", "result"],
+            )?,
             in_flight: gauges(
                 registry,
                 "parallax_checks_in_flight",
-                "Requests being answered, and checks queued or running.",
+                "Requests being answered, and checks queued, running or waiting for a recheck.",
                 &["operation_id"],
             )?,
             differences: counters(

@@ -18,7 +18,7 @@ use super::controls::Draft;
 use super::layout::Page;
 use super::text::{data, path};
 use super::{chart, controls, events, numbers, overview, readiness, words};
-use crate::api::{Caller, DetailedView, OperationView, Problem, RuleView, Shared};
+use crate::api::{Caller, DetailedView, OperationView, Problem, RecheckView, RuleView, Shared};
 use crate::store::{Backend, Minute, SeenSignature};
 
 /// Faults that are shown; the API gives all of them.
@@ -166,6 +166,15 @@ fn fate(operation: &OperationView) -> Markup {
             (reasons("Failed, by reason", "No check has failed.", &counts.failed, words::cause))
             (reasons("Skipped, by reason", "No request was skipped.", &counts.skipped, words::skip))
         }
+        @if !operation.recheck.counts.is_empty() { (recheck(&operation.recheck)) }
+    }
+}
+
+/// What the mismatches were when both sides were asked again.
+fn recheck(recheck: &RecheckView) -> Markup {
+    html! {
+        (reasons("Mismatches, asked again", "", &recheck.counts, words::finding))
+        @for line in &recheck.advice { div.notice.warn { (line) "." } }
     }
 }
 
@@ -231,6 +240,9 @@ fn fault(seen: &SeenSignature, now: Timestamp) -> Markup {
             td data-label="What" {
                 span class={ "kind " (signature.kind) } title=(words::kind(signature.kind)) { (signature.kind) }
                 @if let Some(explanation) = &signature.explanation { " " (data(explanation)) }
+                @if seen.noise > 0 {
+                    " " span.badge title="The answering side differed from itself here" { "noise " (numbers::count(seen.noise)) }
+                }
             }
             td.number data-label="Checks" { (numbers::count(seen.count)) }
             td data-label="First seen" { (numbers::ago(seen.first_at, now)) }

@@ -7,8 +7,8 @@ use parallax_core::exchange::Side;
 use parallax_core::report::{AnswerSample, Line, Report, ReportedDifference, RequestSample};
 use parallax_core::signature::SignatureId;
 
-use super::numbers;
 use super::text::data;
+use super::{numbers, words};
 
 /// Lines without a difference that stay around one with a difference.
 const CONTEXT: usize = 4;
@@ -30,6 +30,7 @@ pub(super) fn show(report: &Report, of: SignatureId, is_open: bool, now: Timesta
             }
             p.hint {
                 (answered(report.answering)) " Check " code { (report.id) }
+                @if let Some(finding) = report.recheck { ", " strong { (finding) } ": " (words::finding(finding)) }
                 @if report.signatures.len() > 1 {
                     ". The same answers have other faults too: "
                     @for other in report.signatures.iter().filter(|other| other.id != of) {

@@ -101,6 +101,9 @@ fn facts(seen: &SeenSignature, now: Timestamp) -> Markup {
                 div { dt { "Types" } dd { (name(signature.legacy_type)) " | " (name(signature.candidate_type)) } }
             }
             div { dt { "Checks" } dd { (numbers::count(seen.count)) } }
+            @if seen.noise > 0 {
+                div { dt { "Noise" } dd { "The answering side differed from itself here " (numbers::count(seen.noise)) " times." } }
+            }
             div { dt { "First seen" } dd { (numbers::ago(seen.first_at, now)) } }
             div { dt { "Last seen" } dd { (numbers::ago(seen.last_at, now)) } }
         }

@@ -2,6 +2,7 @@
 //! time.
 
 use parallax_core::readiness::Condition;
+use parallax_core::recheck::Finding;
 use parallax_core::stage::StageName;
 use parallax_core::verdict::{Cause, Kind, Skip};
 
@@ -48,6 +49,19 @@ pub(super) fn cause(cause: Cause) -> &'static str {
         Cause::Stale => "the data changed between the two answers",
         Cause::Flaky => "the answering side differs from itself",
         Cause::DeadLetter => "given up after too many attempts",
+    }
+}
+
+/// What a mismatch was when both sides were asked again.
+pub(super) fn finding(finding: Finding) -> &'static str {
+    match finding {
+        Finding::Confirmed => "the answering side is unchanged and the other still differs",
+        Finding::Stale => "the data changed between the two answers: no evidence",
+        Finding::Flaky => "the answering side differs from itself: no evidence",
+        Finding::Unstable => {
+            "the answering side is unchanged and the other agrees now: unmatched all the same"
+        }
+        Finding::Unconfirmed => "it was not asked again, or nothing came of it: unmatched",
     }
 }
 

@@ -21,11 +21,15 @@ pub struct Threads {
     pub runners: usize,
 }
 
+/// Connections to a second legacy instance that a runner keeps: it is asked now and then.
+const FOR_NOISE: usize = 4;
+
 /// The ways to both sides.
 pub struct Reach {
     number: u64,
     legacy: Arc<Upstream>,
     candidate: Arc<Upstream>,
+    secondary: Option<Arc<Upstream>>,
     threads: Threads,
     max_in_flight: usize,
     clients: Vec<Arc<Sides>>,
@@ -48,7 +52,7 @@ impl Reach {
         let clients = (0..threads.data).map(|_| sides(Kept::ForClients)).collect();
         let kept = Kept::ForCopies(share(max_in_flight, threads.runners));
         let copies = (0..threads.runners).map(|_| sides(kept)).collect();
-        Self { number: 0, legacy, candidate, threads, max_in_flight, clients, copies }
+        Self { number: 0, legacy, candidate, secondary: None, threads, max_in_flight, clients, copies }
     }
 
     /// The ways to other sides from now on: connections to one that is still the same are kept.
@@ -67,7 +71,33 @@ impl Reach {
         let clients = follow(&self.clients, Kept::ForClients);
         let copies = follow(&self.copies, Kept::ForCopies(share(max_in_flight, self.threads.runners)));
         let (number, threads) = (self.number + 1, self.threads);
-        Self { number, legacy, candidate, threads, max_in_flight, clients, copies }
+        Self { number, legacy, candidate, secondary: None, threads, max_in_flight, clients, copies }
+    }
+
+    /// The same ways, and one to a second legacy instance for the runners. Where `before` had one to the
+    /// same, its connections are kept.
+    #[must_use]
+    pub fn with_secondary(
+        mut self,
+        secondary: Option<Arc<Upstream>>,
+        before: Option<&Self>,
+        limits: fn(Kept) -> PoolLimits,
+    ) -> Self {
+        let Some(secondary) = secondary else { return self };
+        let limits = limits(Kept::ForCopies(FOR_NOISE));
+        let extended = self.copies.iter().enumerate().map(|(runner, sides)| {
+            let before = before.map(|before| &**before.for_copies(runner));
+            Arc::new(sides.with_secondary(&secondary, before, limits))
+        });
+        self.copies = extended.collect();
+        self.secondary = Some(secondary);
+        self
+    }
+
+    /// The second legacy instance as configured, if there is one.
+    #[must_use]
+    pub fn secondary(&self) -> Option<&Arc<Upstream>> {
+        self.secondary.as_ref()
     }
 
     /// The threads that have a way to the sides.

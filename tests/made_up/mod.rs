@@ -144,6 +144,7 @@ pub(crate) fn operation(id: &str, matcher: &str, target: &str) -> Arc<Operation>
 /// Counts; `requests` follows from the rest.
 pub(crate) fn tally(matched: u64, unmatched: u64, failed: &[(Cause, u64)], skipped: &[(Skip, u64)]) -> Tally {
     let mut tally = Tally {
+        rechecks: std::collections::BTreeMap::new(),
         requests: 0,
         matched,
         unmatched,
@@ -335,6 +336,7 @@ pub(crate) fn report(id: u128, fault: &Signature, at: Timestamp) -> Report {
         answering: Side::Legacy,
         outcome: Outcome::Unmatched,
         reason: None,
+        recheck: None,
         differences: vec![
             ReportedDifference {
                 signature: fault.id,

@@ -21,6 +21,7 @@ pub mod path;
 pub mod pressure;
 pub mod ratio;
 pub mod readiness;
+pub mod recheck;
 pub mod redaction;
 pub mod relation;
 pub mod report;

@@ -10,6 +10,7 @@ use http::uri::PathAndQuery;
 use crate::exchange::Side;
 use crate::label::labels;
 use crate::ratio::Ratio;
+use crate::recheck::Recheck;
 use crate::redaction::Redaction;
 use crate::rule::Rules;
 use crate::stage::InitialStage;
@@ -119,6 +120,16 @@ impl Idempotent {
     }
 }
 
+labels! {
+    /// When the copy of a request leaves.
+    pub enum When {
+        /// After the answer.
+        After => "after",
+        /// Together with the request, where it has no body.
+        Concurrent => "concurrent",
+    }
+}
+
 /// An endpoint under migration, as configured.
 #[derive(Clone, Debug)]
 pub struct Operation {
@@ -136,6 +147,10 @@ pub struct Operation {
     pub target: Target,
     /// Whether its requests may run on both sides.
     pub idempotent: Idempotent,
+    /// When its copies leave.
+    pub when: When,
+    /// Whether both sides are asked again after a mismatch, and when.
+    pub recheck: Option<Recheck>,
     /// Longest body, in bytes, that is kept for comparison.
     pub body_limit: usize,
     /// How answers are compared.
@@ -155,6 +170,14 @@ impl Operation {
         }
         let drawn_ppm = (u64::from(dice) * 1_000_000) >> 32;
         if drawn_ppm >= u64::from(self.sample.ppm()) { Err(Skip::SampledOut) } else { Ok(()) }
+    }
+
+    /// How a mismatch of a request with this method is looked at again. GET and HEAD are safe by their
+    /// definition (RFC 9110 section 9.2.1); what else may be copied was never promised to be asked
+    /// more than once of the side that has answered it already.
+    #[must_use]
+    pub fn recheck_of(&self, method: &Method) -> Option<Recheck> {
+        self.recheck.filter(|_| matches!(*method, Method::GET | Method::HEAD))
     }
 }
 
@@ -217,6 +240,8 @@ mod tests {
                 min_checked: Ratio::ZERO,
             },
             idempotent: Idempotent::Auto,
+            when: When::After,
+            recheck: None,
             body_limit: 1,
             rules: Rules::default(),
             redaction: Redaction::default(),

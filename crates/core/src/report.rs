@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::CheckId;
 use crate::exchange::Side;
 use crate::operation::OperationId;
+use crate::recheck::Finding;
 use crate::relation::Relation;
 use crate::signature::{Signature, SignatureId};
 use crate::verdict::{Cause, Kind, Outcome, Part};
@@ -28,6 +29,9 @@ pub struct Report {
     pub outcome: Outcome,
     /// Why it failed, where it did.
     pub reason: Option<Cause>,
+    /// What asking both sides again said, where the operation has mismatches looked at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recheck: Option<Finding>,
     /// The places where the sides disagree, values redacted.
     pub differences: Vec<ReportedDifference>,
     /// Differences beyond those that are kept.

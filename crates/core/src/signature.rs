@@ -96,7 +96,7 @@ impl Signature {
     /// ```
     #[must_use]
     pub fn of(operation_id: &OperationId, difference: &Difference) -> Self {
-        let path = generalised(&difference.path);
+        let path = place(&difference.path);
         let (legacy_type, candidate_type) = (type_of(&difference.legacy), type_of(&difference.candidate));
         let word = |kind: Option<ValueType>| kind.map_or("", ValueType::as_str);
         let text = [
@@ -149,7 +149,7 @@ fn type_of(value: &Option<Value>) -> Option<ValueType> {
 
 /// The path with everything taken off that tells one answer from another: which element, and
 /// names that are data.
-fn generalised(path: &Path) -> String {
+pub(crate) fn place(path: &Path) -> String {
     let steps: Vec<(usize, &Step)> = path.steps().iter().enumerate().collect();
     printed(&steps, |text, &(at, step)| match step {
         Step::Index(_) => text.write_str("[*]"),

@@ -81,6 +81,7 @@ pub struct Rejudged {
 /// #     answering: Side::Legacy,
 /// #     outcome: Outcome::Unmatched,
 /// #     reason: None,
+/// #     recheck: None,
 /// #     differences: vec![ReportedDifference {
 /// #         signature: signature.id,
 /// #         part: Part::Body,

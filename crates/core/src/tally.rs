@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ratio::Ratio;
+use crate::recheck::Finding;
 use crate::verdict::{Cause, Skip};
 
 /// What became of an operation's requests:
@@ -19,6 +20,10 @@ pub struct Tally {
     pub failed: BTreeMap<Cause, u64>,
     /// Requests that were not checked, by reason.
     pub skipped: BTreeMap<Skip, u64>,
+    /// What became of the mismatches that are looked at again. No term of the sum: each of them is
+    /// counted as unmatched or failed too.
+    #[serde(default)]
+    pub rechecks: BTreeMap<Finding, u64>,
 }
 
 impl Tally {
@@ -82,6 +87,9 @@ impl Tally {
         for (&skip, count) in &other.skipped {
             *self.skipped.entry(skip).or_default() += count;
         }
+        for (&finding, count) in &other.rechecks {
+            *self.rechecks.entry(finding).or_default() += count;
+        }
     }
 
     /// What has come since `earlier`, an older reading of the same counters.
@@ -97,6 +105,7 @@ impl Tally {
             unmatched: self.unmatched - earlier.unmatched,
             failed: grown(&self.failed, &earlier.failed),
             skipped: grown(&self.skipped, &earlier.skipped),
+            rechecks: grown(&self.rechecks, &earlier.rechecks),
         }
     }
 
@@ -125,6 +134,7 @@ mod tests {
             unmatched: 1,
             failed: BTreeMap::from([(Cause::Timeout, 2)]),
             skipped: BTreeMap::from([(Skip::Stage, 5), (Skip::QueueFull, 3)]),
+            rechecks: BTreeMap::from([(Finding::Unstable, 1)]),
         }
     }
 

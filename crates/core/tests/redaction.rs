@@ -30,6 +30,8 @@ fn operation(redaction: Redaction) -> Arc<Operation> {
             min_checked: Ratio::ZERO,
         },
         idempotent: Idempotent::True,
+        when: parallax_core::operation::When::After,
+        recheck: None,
         body_limit: 1 << 20,
         rules: Rules::default(),
         redaction,

@@ -179,7 +179,7 @@ fn log_lost(error: &HandOverError, messages: impl Iterator<Item = FromOld>) {
         for one in counted {
             match one {
                 Counted::Tally { tally, .. } => requests += tally.requests,
-                Counted::Seen { .. } | Counted::Sample { .. } => others += 1,
+                Counted::Seen { .. } | Counted::Noise { .. } | Counted::Sample { .. } => others += 1,
             }
         }
     }

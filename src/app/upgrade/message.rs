@@ -178,6 +178,7 @@ impl Moved {
 pub(super) enum Counted {
     Tally { id: OperationId, minute: i64, tally: Tally },
     Seen { signature: Box<Signature>, explanations: Explanations, count: u64, at: Timestamp },
+    Noise { signature: Box<Signature>, count: u64, at: Timestamp },
     Sample { report: Box<Report> },
 }
 
@@ -191,6 +192,7 @@ impl Counted {
             Write::Seen { signature, explanations, count, at } => {
                 Some(Self::Seen { signature, explanations, count, at })
             }
+            Write::Noise { signature, count, at } => Some(Self::Noise { signature, count, at }),
             Write::Sample(report) => Some(Self::Sample { report }),
             Write::Transition(_) => None,
         }
@@ -204,6 +206,7 @@ impl Counted {
             Self::Seen { signature, explanations, count, at } => {
                 Write::Seen { signature, explanations, count, at }
             }
+            Self::Noise { signature, count, at } => Write::Noise { signature, count, at },
             Self::Sample { report } => Write::Sample(report),
         }
     }

@@ -13,7 +13,8 @@ use crate::store::StoreError;
 const APPLICATION_ID: i64 = 0x504c_4c58;
 
 /// The formats, oldest first; the number of those that were run is the file's `user_version`.
-const FORMATS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const FORMATS: &[&str] =
+    &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_4.sql")];
 
 /// Another program may read the file (a backup, a curious user); it is waited for this long.
 const BUSY: Duration = Duration::from_secs(2);

@@ -47,6 +47,7 @@ pub(super) fn all(connection: &mut Connection, batch: &[Write]) -> Result<(), Fa
                     explain(&transaction, id, explanations)?;
                 }
             }
+            Write::Noise { signature, count, at } => hear(&transaction, signature, *count, *at)?,
             Write::Sample(report) => keep_sample(&transaction, report)?,
             Write::Transition(transition) => move_stage(&transaction, transition)?,
         }
@@ -86,6 +87,12 @@ fn see(to: &Connection, signature: &Signature, count: u64, at: Timestamp) -> rus
     let id = admit(to, signature, at)?;
     execute(to, sql::SEE_SIGNATURE, params![id.to_string(), number(count), nanoseconds(at)])?;
     Ok(id)
+}
+
+fn hear(to: &Connection, signature: &Signature, count: u64, at: Timestamp) -> rusqlite::Result<()> {
+    let id = admit(to, signature, at)?;
+    execute(to, sql::HEAR_NOISE, params![id.to_string(), number(count), nanoseconds(at)])?;
+    Ok(())
 }
 
 /// Adds to how a fault was explained, and keeps the most common explanation as its own.

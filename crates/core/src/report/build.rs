@@ -54,6 +54,7 @@ impl Report {
             answering: check.answered.side,
             outcome: verdict.outcome(),
             reason: if let Verdict::Failed(cause) = verdict { Some(*cause) } else { None },
+            recheck: None,
             differences: differences.kept.iter().map(|difference| view.difference(difference)).collect(),
             more: differences.more,
             signatures: Signature::all_of(&operation.id, &differences.kept),

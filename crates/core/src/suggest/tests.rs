@@ -55,6 +55,7 @@ fn report(differences: &[&Difference]) -> Report {
         answering: Side::Legacy,
         outcome: Outcome::Unmatched,
         reason: None,
+        recheck: None,
         differences: differences.iter().map(reported).collect(),
         more: 0,
         signatures: Vec::new(),
