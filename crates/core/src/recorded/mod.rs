@@ -7,10 +7,13 @@
 //! nobody's fault and must not look like one.
 
 mod goreplay;
+mod guess;
 mod har;
 mod http1;
 mod json;
 mod split;
+
+pub use guess::guessed;
 
 use crate::label::labels;
 use crate::posted::{Malformed, Posted, read};

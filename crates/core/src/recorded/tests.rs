@@ -217,3 +217,20 @@ fn a_record_without_end_is_given_up() {
     let told: Vec<String> = found.iter().map(line).collect();
     assert_eq!(told, ["1:1: broken $", "2: GET /a  -> 200 /a"]);
 }
+
+#[test]
+fn operations_are_guessed_from_what_a_path_looks_like() {
+    let guess =
+        |method: http::Method, path: &str| guessed(&method, path).map(|(_, matcher)| matcher.to_string());
+    for (path, expected) in [
+        ("/", Some("GET /")),
+        ("/returns", Some("GET /returns")),
+        ("/v1/returns/17", Some("GET /v1/returns/{id}")),
+        ("/a%20b/c", Some("GET /{id}/c")),
+        ("/a/", Some("GET /a/")),
+        ("", None),
+    ] {
+        assert_eq!(guess(http::Method::HEAD, path).as_deref(), expected, "{path}");
+    }
+    assert_eq!(guess(http::Method::POST, &"/long".repeat(100)), None);
+}
