@@ -3,7 +3,7 @@
 
 mod junit;
 mod object;
-mod shown;
+pub(super) mod shown;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

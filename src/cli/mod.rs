@@ -12,6 +12,7 @@ mod differences;
 mod logging;
 mod man;
 mod output;
+mod replay;
 mod rollback;
 mod serve;
 mod stage;
@@ -56,6 +57,7 @@ enum Command {
     Differences(differences::DifferencesArgs),
     Compare(compare::CompareArgs),
     Check(check::CheckArgs),
+    Replay(replay::ReplayArgs),
     Stage(stage::StageArgs),
     Rollback(rollback::RollbackArgs),
     Config(config::ConfigArgs),
@@ -80,6 +82,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Differences(args) => differences::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Stage(args) => stage::run(&args),
         Command::Rollback(args) => rollback::run(&args),
         Command::Config(args) => config::run(&args),

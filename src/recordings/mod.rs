@@ -5,6 +5,7 @@
 //! A request is sent at most once, and only where the operation says that it may run on both sides.
 //! Where it was recorded does not matter: the candidate's address comes from whoever starts this.
 
+mod again;
 mod counted;
 mod operations;
 mod read;
@@ -17,6 +18,7 @@ use parallax_core::isolation::Isolation;
 use parallax_core::posted::Malformed;
 use parallax_core::recorded::Format;
 
+pub use again::{Replay, Replayed, again};
 pub use counted::{Counts, Fault, FileCounts, OperationCounts, Place};
 pub use operations::Operations;
 pub use read::{Progress, ReadError};

@@ -9,16 +9,17 @@ use http::header;
 use parallax_core::check::{Check, CheckId};
 use parallax_core::exchange::{Body, Exchange, Side};
 use parallax_core::format::DigestStream;
+use parallax_core::isolation::Isolation;
 use parallax_core::operation::Operation;
 use parallax_core::posted::{Malformed, Posted};
 use parallax_core::recorded::{Format, Found, Recorded};
-use parallax_core::report::Report;
 use parallax_core::verdict::{Cause, Skip};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::read::{self, Piece};
 use super::{Counts, FileCounts, OperationCounts, Place, Plan, Progress, Stopped};
+use crate::config;
 use crate::marker::Markers;
 use crate::queue::Budget;
 use crate::runner::{Apart, Carried, Ran};
@@ -49,7 +50,7 @@ pub async fn run(
     progress: &Progress,
     mut tell: impl FnMut(Event<'_>),
 ) -> Result<Counts, Stopped> {
-    let apart = Arc::new(apart(&plan)?);
+    let apart = Arc::new(apart_of(&plan.candidate, plan.concurrency, &plan.isolation)?);
     let mut reads = read::start(&plan.files, plan.format, progress)?;
     let concurrency = plan.concurrency.max(1);
     let mut running: JoinSet<(usize, Place, Option<Ran>)> = JoinSet::new();
@@ -177,19 +178,19 @@ impl Work {
         {
             self.counts.first_fault = Some(fault.to_string());
         }
-        let Ran { check, other, judged, .. } = &ran;
-        counts.judged(&judged.verdict, place, || {
-            let (legacy, candidate) = (Some(&check.answered.answer), other.as_ref());
-            Report::new(check, legacy, candidate, &judged.verdict, jiff::Timestamp::now())
-        });
+        counts.judged(&ran.judged.verdict, place, || ran.report(jiff::Timestamp::now()));
     }
 }
 
 /// The candidate, as its checks reach it.
-fn apart(plan: &Plan) -> Result<Apart, Stopped> {
-    let upstream = Arc::new(Upstream::new(Side::Candidate, &plan.candidate, CountRepair::new(|_| ()))?);
+pub(super) fn apart_of(
+    candidate: &config::Upstream,
+    concurrency: usize,
+    isolation: &Arc<dyn Isolation>,
+) -> Result<Apart, Stopped> {
+    let upstream = Arc::new(Upstream::new(Side::Candidate, candidate, CountRepair::new(|_| ()))?);
     let limits = PoolLimits {
-        idle: plan.concurrency.max(1),
+        idle: concurrency.max(1),
         // Below the 5 s after which common servers close theirs.
         idle_for: Duration::from_secs(4),
         keep_for: Duration::from_secs(30),
@@ -197,7 +198,7 @@ fn apart(plan: &Plan) -> Result<Apart, Stopped> {
     };
     let access = Access { pool: Pool::new(&upstream, limits), upstream };
     let carried = Carried { markers: Arc::new(Markers::new(None)?), tracer: None };
-    Ok(Apart::new(access, carried, Arc::new(Budget::new(BUDGET)), Arc::clone(&plan.isolation)))
+    Ok(Apart::new(access, carried, Arc::new(Budget::new(BUDGET)), Arc::clone(isolation)))
 }
 
 fn check_of(operation: Arc<Operation>, posted: Posted) -> Check {

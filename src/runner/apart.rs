@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use http::Extensions;
+use http::{Extensions, HeaderName};
 use parallax_core::check::Check;
-use parallax_core::exchange::{Answer, Exchange};
+use parallax_core::exchange::{Answer, Exchange, Side};
 use parallax_core::isolation::Isolation;
 use parallax_core::judge::{Judged, judge_with};
+use parallax_core::report::Report;
 use parallax_core::verdict::Cause;
 
 use super::Carried;
@@ -45,10 +46,21 @@ impl Apart {
 
     /// Runs one check: asks once, and compares. None where comparing failed in a way that it must not.
     pub async fn run(&self, check: Check) -> Option<Ran> {
+        self.run_without(check, Vec::new()).await
+    }
+
+    /// The same, for a check of which these headers of the answer are not known, so that the other
+    /// side's count for nothing either.
+    pub async fn run_without(&self, check: Check, unknown: Vec<HeaderName>) -> Option<Ran> {
         let mut reservation = self.budget.reservation();
         let asked = copy::ask(&self.access, &self.carried, &check, Extensions::new(), &mut reservation).await;
         let (other, fault) = match asked {
-            Ok(Exchange { answer, .. }) => (Ok(answer), None),
+            Ok(Exchange { mut answer, .. }) => {
+                for name in &unknown {
+                    answer.headers.remove(name);
+                }
+                (Ok(answer), None)
+            }
             Err(Missed::Fault(fault)) => (Err(fault.cause), Some(fault)),
             Err(Missed::NoRoom) => (Err(Cause::Budget), None),
         };
@@ -61,5 +73,18 @@ impl Apart {
             Ran { check, other: other.ok(), fault, judged }
         };
         if is_large { tokio::task::spawn_blocking(work).await.ok() } else { Some(work()) }
+    }
+}
+
+impl Ran {
+    /// What may be kept of it.
+    #[must_use]
+    pub fn report(&self, at: jiff::Timestamp) -> Report {
+        let answered = Some(&self.check.answered.answer);
+        let (legacy, candidate) = match self.check.answered.side {
+            Side::Legacy => (answered, self.other.as_ref()),
+            Side::Candidate => (self.other.as_ref(), answered),
+        };
+        Report::new(&self.check, legacy, candidate, &self.judged.verdict, at)
     }
 }

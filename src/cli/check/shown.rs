@@ -70,7 +70,7 @@ fn operations(counts: &Counts) -> Table {
     table
 }
 
-fn by_reason<R: Display>(counts: &BTreeMap<R, u64>) -> String {
+pub(in super::super) fn by_reason<R: Display>(counts: &BTreeMap<R, u64>) -> String {
     let named: BTreeMap<String, u64> =
         counts.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
     Some(tallied(&named)).filter(|text| !text.is_empty()).unwrap_or("–".to_owned())
@@ -82,7 +82,8 @@ fn faults(operation: &OperationCounts, counts: &Counts, paint: Paint) -> String 
     let mut text = format!("\n{}: {} {kinds} of difference\n", operation.operation.id, faults.len());
     for one in faults.iter().take(LISTED) {
         text.push('\n');
-        text.push_str(&fault(one, counts, paint));
+        let file = counts.files.get(one.first.file).map_or("", |file| &file.name);
+        text.push_str(&fault(one, &format!("first at {file}:{}", one.first.line), paint));
     }
     if let Some(rest @ 1..) = faults.len().checked_sub(LISTED) {
         let _ = writeln!(text, "\n… and {rest} more; see them with `--json`");
@@ -91,7 +92,7 @@ fn faults(operation: &OperationCounts, counts: &Counts, paint: Paint) -> String 
 }
 
 /// A fault as `parallax differences` tells it, with the place of the first request that shows it.
-fn fault(fault: &Fault, counts: &Counts, paint: Paint) -> String {
+pub(in super::super) fn fault(fault: &Fault, place: &str, paint: Paint) -> String {
     let signature = &fault.signature;
     let side = |kind: Option<parallax_core::verdict::ValueType>| kind.map_or("nothing", |kind| kind.as_str());
     let types =
@@ -101,13 +102,12 @@ fn fault(fault: &Fault, counts: &Counts, paint: Paint) -> String {
     let what = one_line(&format!("{}  {}: {types}{explanation}", signature.path, signature.kind));
     let mut text = format!("{counted}  {what}\n");
     let own = fault.report.differences.iter().find(|one| one.signature == signature.id);
-    let file = counts.files.get(fault.first.file).map_or("", |file| &file.name);
     let request = fault
         .report
         .sample
         .as_ref()
         .map_or(String::new(), |sample| format!(": {} {}", sample.request.method, sample.request.target));
-    let place = one_line(&format!("     first at {file}:{}{request}", fault.first.line));
+    let place = one_line(&format!("     {place}{request}"));
     let _ = writeln!(text, "{}", paint.text(Tone::Faint, &place));
     if let Some(own) = own {
         let _ = writeln!(text, "     legacy     {}", in_short(own.legacy.as_deref()));
