@@ -86,7 +86,9 @@ pub async fn run(
                 work.settle(at, place, ran);
                 tell(Event::Checked(&work.counts));
                 if work.counts.is_unreached() && work.counts.asked >= NOBODY {
-                    break;
+                    // What was sent is waited for, so that all of it is counted.
+                    is_over = true;
+                    waiting = Vec::new().into_iter();
                 }
             }
             else => break,
