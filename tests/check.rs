@@ -103,6 +103,12 @@ async fn without_a_candidate_nothing_is_known() {
     let output = place.check(&["a.jsonl", "--candidate", &closed]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("gave no answer"), "{}", text(&output.stderr));
+    // It does not go on for ever.
+    place.write("many.jsonl", vec![echoed("/a"); 2_000].join("\n"));
+    let (code, json) = place.json(&["many.jsonl", "--candidate", &closed]);
+    let asked = json["operations"][0]["counts"]["requests"].as_u64().expect("a number");
+    assert_eq!((code, &json["result"]), (Some(3), &json!("unreached")));
+    assert!((100..=200).contains(&asked) && json["failed"] == asked, "{asked} asked, {json}");
 
     for (words, said) in [
         (vec!["a.jsonl"], "--candidate"),
@@ -205,6 +211,24 @@ async fn operations_rules_and_the_candidates_own_headers_come_from_the_configura
     assert_eq!(at_v2, 2);
     let samples = json["operations"][0]["differences"].to_string();
     assert!(!samples.contains("evil.example") && samples.contains("\"first\""), "{samples}");
+}
+
+#[tokio::test]
+async fn the_candidates_own_host_is_the_one_that_is_asked() {
+    let candidate = FakeService::start(Behaviour::answer(|request: &Recorded| {
+        let host = request.headers.get("host").unwrap_or_default().to_owned();
+        Reply::json("{}").header("location", &format!("http://{host}/made"))
+    }));
+    let place = Place::new();
+    let made = payload("GET", "/a", 200, "{}")
+        .replace("\"Content-Type\"", "\"Location\":\"http://legacy.invalid/made\",\"Content-Type\"");
+    place.write("a.jsonl", made);
+    let rules = "compare: [{at: $.headers.location, origin: true}]";
+    place.write("c.yaml", format!("legacy: http://legacy.invalid\ncandidate: http://candidate.invalid\noperations: [{{id: a, match: GET /a, {rules}}}]\n"));
+    let (code, json) = place.json(&["a.jsonl", "-c", "c.yaml", "--candidate", &candidate.url()]);
+    assert_eq!((code, &json["matched"]), (Some(0), &json!(1)), "{json}");
+    let (code, json) = place.json(&["a.jsonl", "--candidate", &candidate.url()]);
+    assert_eq!((code, &json["unmatched"]), (Some(1), &json!(1)), "without the rule they differ");
 }
 
 #[tokio::test]

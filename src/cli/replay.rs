@@ -33,8 +33,8 @@ const LISTED: usize = 10;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  parallax replay --candidate http://127.0.0.1:8083\n  parallax replay getReturn --only unmatched --candidate http://127.0.0.1:8083\n\n\
-    Samples are replayable where the operation keeps them whole (`samples: plain`). Credentials come from\n\
-    `candidate.headers` in the configuration and from nowhere else. A sample that cannot be replayed counts as left."
+    Samples are replayable where the operation keeps them whole (`samples: plain`). Rules and the candidate's\n\
+    headers come from the configuration, credentials from nowhere else. What cannot be replayed counts as left."
 )]
 pub(super) struct ReplayArgs {
     /// Only this operation

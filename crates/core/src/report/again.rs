@@ -14,12 +14,15 @@ use crate::format::{BodyKind, MAX_NODES, declared_kind};
 use crate::label::labels;
 use crate::redaction::REDACTED;
 
+/// Headers with which a client proves who it is.
+const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
+
 labels! {
     /// Why a sample cannot be asked again.
     pub enum NotAgain {
         /// No sample was kept, or not legacy's answer.
         NotKept => "not_kept",
-        /// Values were masked, or left out by name.
+        /// Values were masked or left out by name, or the client proved who it was.
         Redacted => "redacted",
         /// Something was too long to be kept whole.
         CutOff => "cut_off",
@@ -46,7 +49,7 @@ pub struct Again {
 impl Report {
     /// The request with legacy's answer, where enough was kept. A header whose value was left out
     /// does no harm where it is one of `given`, which is set on every request to the side that will be
-    /// asked.
+    /// asked. Credentials come from there alone, also where a client's were kept.
     ///
     /// # Errors
     /// Why it cannot be asked again.
@@ -78,7 +81,13 @@ fn request(sample: &RequestSample, given: &[HeaderName]) -> Result<Request, NotA
     }
     let method = Method::from_bytes(sample.method.as_bytes()).map_err(|_| NotAgain::NotKept)?;
     let target: PathAndQuery = sample.target.parse().map_err(|_| NotAgain::NotKept)?;
-    let (mut headers, unknown) = headers(&sample.headers)?;
+    let (mut headers, mut unknown) = headers(&sample.headers)?;
+    // What was kept of a client's credentials, because nobody named it, is not ours to use.
+    for name in CREDENTIALS {
+        if headers.remove(&name).is_some() {
+            unknown.push(name);
+        }
+    }
     if unknown.iter().any(|name| !given.contains(name)) {
         return Err(NotAgain::Redacted);
     }
@@ -218,6 +227,7 @@ mod tests {
         let again =
             |headers: &[&str], body: &[&str]| request(&sample(headers, body), &[]).map(|_| ()).unwrap_err();
         assert_eq!(again(&["authorization: [redacted]"], &[]), NotAgain::Redacted);
+        assert_eq!(again(&["cookie: kept=1"], &[]), NotAgain::Redacted);
         assert_eq!(again(&[JSON], &["{", "\"a\": [redacted]", "}"]), NotAgain::Redacted);
         assert_eq!(again(&[&long], &[]), NotAgain::CutOff);
         assert_eq!(again(&["x: \u{fffd}"], &[]), NotAgain::CutOff);
@@ -230,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_header_that_is_set_anyway_need_not_be_known() {
-        let with = sample(&["authorization: [redacted]", "host: shop", "x: 1"], &[]);
+        let with = sample(&["authorization: kept", "host: shop", "x: 1"], &[]);
         let request = request(&with, &[header::AUTHORIZATION]).unwrap();
         assert_eq!(request.headers.len(), 1);
         let legacy = AnswerSample {
