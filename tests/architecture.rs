@@ -38,6 +38,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     ("recorder", &["store", "tasks", "telemetry"]),
     ("runner", &["marker", "queue", "recorder", "tasks", "telemetry", "traces", "upstream"]),
+    ("recordings", &["config", "marker", "queue", "runner", "tasks", "telemetry", "tls", "upstream"]),
     ("rollout", &["config", "routing", "store", "tasks", "telemetry", "upstream"]),
     ("api", &["config", "recorder", "rollout", "routing", "store", "tasks", "telemetry"]),
     ("ui", &["api", "config", "recorder", "rollout", "routing", "store", "tasks", "telemetry"]),
@@ -65,7 +66,7 @@ const MODULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("demo", &["app", "config", "tasks"]),
-    ("cli", &["app", "config", "demo", "isolate"]),
+    ("cli", &["app", "config", "demo", "isolate", "recordings"]),
     ("main", &["cli"]),
 ];
 

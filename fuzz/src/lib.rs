@@ -4,5 +4,7 @@
 pub mod codings;
 pub mod compare;
 pub mod json;
+pub mod posted;
+pub mod recorded;
 pub mod rules;
 pub mod wire;

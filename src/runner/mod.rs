@@ -8,6 +8,7 @@
 //! is not there at all, nothing is sent; see [`parallax_core::pressure`].
 
 mod ahead;
+mod apart;
 mod carried;
 mod copy;
 mod gate;
@@ -34,6 +35,7 @@ use crate::queue::{Ahead, Completed, Job, Work};
 use crate::recorder::Recorder;
 use crate::upstream::Reach;
 use ahead::Early;
+pub use apart::{Apart, Ran};
 pub use carried::Carried;
 pub use gate::{Gates, Seat};
 use lag::Lag;
