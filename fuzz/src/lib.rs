@@ -4,5 +4,6 @@
 pub mod codings;
 pub mod compare;
 pub mod json;
+pub mod posted;
 pub mod rules;
 pub mod wire;

@@ -18,6 +18,7 @@ pub mod judge;
 mod label;
 pub mod operation;
 pub mod path;
+pub mod posted;
 pub mod pressure;
 pub mod ratio;
 pub mod readiness;

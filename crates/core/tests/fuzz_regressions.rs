@@ -47,3 +47,8 @@ fn requests_are_read_alike_in_any_cut() {
 fn codings_are_decoded_or_refused() {
     assert!(replay("codings", properties::codings::holds) >= 7);
 }
+
+#[test]
+fn payloads_are_read_or_refused() {
+    assert!(replay("posted", properties::posted::holds) >= 12);
+}

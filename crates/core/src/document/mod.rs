@@ -121,6 +121,19 @@ impl Document {
         &self.source[node.start as usize..node.stop as usize]
     }
 
+    /// The bytes that the document was read from.
+    #[must_use]
+    pub fn source(&self) -> &[u8] {
+        &self.source
+    }
+
+    /// Where a node stands in its source, in bytes; a string without its quotes.
+    #[must_use]
+    pub fn span(&self, node: NodeId) -> std::ops::Range<usize> {
+        let node = self.at(node);
+        node.start as usize..node.stop as usize
+    }
+
     /// The content of a string or name, escapes resolved: UTF-8, where a lone surrogate is encoded
     /// as if it were a character. The text of any other node as it was written.
     #[must_use]
@@ -182,6 +195,13 @@ impl Document {
 /// The steps from the body to a node of its document.
 pub(crate) fn way_to(document: &Document, node: NodeId) -> Vec<Step> {
     let mut steps = vec![Step::name("body")];
+    steps.extend(steps_to(document, node));
+    steps
+}
+
+/// The steps from a document's root to one of its nodes.
+pub(crate) fn steps_to(document: &Document, node: NodeId) -> Vec<Step> {
+    let mut steps = Vec::new();
     let mut at = document.root();
     while at != node {
         let holds = |child: NodeId| child <= node && node < document.end(child);

@@ -43,10 +43,7 @@ pub(super) fn characters<'b>(
     charset: Option<&str>,
     declared: Declared,
 ) -> Result<Characters<'b>, ReadError> {
-    let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or_else(|| {
-        let named = charset.and_then(|label| Encoding::for_label(label.as_bytes()));
-        (named.or_else(|| declaration(bytes, declared)).unwrap_or(UTF_8), 0)
-    });
+    let (encoding, mark) = encoding_of(bytes, charset, declared);
     let content = &bytes[mark..];
     let text = if encoding == UTF_8 {
         let text = std::str::from_utf8(content);
@@ -55,6 +52,28 @@ pub(super) fn characters<'b>(
         Cow::Owned(converted(content, encoding).map_err(|at| ReadError::Syntax { offset: mark + at })?)
     };
     Ok(Characters { text, encoding, mark })
+}
+
+/// The bytes of a text, such that [`characters`] reads the same text from them; none where it has
+/// a character that its encoding has not.
+pub(super) fn encoded(text: &str, charset: Option<&str>, declared: Declared) -> Option<Vec<u8>> {
+    let (encoding, _) = encoding_of(text.as_bytes(), charset, declared);
+    if encoding == UTF_16BE {
+        return Some(text.encode_utf16().flat_map(u16::to_be_bytes).collect());
+    }
+    if encoding == UTF_16LE {
+        return Some(text.encode_utf16().flat_map(u16::to_le_bytes).collect());
+    }
+    let (bytes, _, has_others) = encoding.encode(text);
+    (!has_others).then(|| bytes.into_owned())
+}
+
+/// The encoding of a body, and the length of its byte order mark.
+fn encoding_of(bytes: &[u8], charset: Option<&str>, declared: Declared) -> (&'static Encoding, usize) {
+    Encoding::for_bom(bytes).unwrap_or_else(|| {
+        let named = charset.and_then(|label| Encoding::for_label(label.as_bytes()));
+        (named.or_else(|| declaration(bytes, declared)).unwrap_or(UTF_8), 0)
+    })
 }
 
 impl Characters<'_> {
@@ -187,6 +206,24 @@ mod tests {
         assert_eq!(text("ö".as_bytes(), Some("no-such"), Declared::Never).unwrap(), "ö");
         let utf_16 = "<?xml version='1.0' encoding='utf-16'?><ö/>";
         assert_eq!(text(utf_16.as_bytes(), None, Declared::Xml).unwrap(), utf_16);
+    }
+
+    #[test]
+    fn a_text_is_encoded_as_it_would_be_read() {
+        let meta = "<meta charset=latin1>größe";
+        for (given, charset, declared) in [
+            ("größe", None, Declared::Never),
+            ("größe", Some("latin1"), Declared::Never),
+            ("größe", Some("utf-16le"), Declared::Never),
+            ("größe 😀", Some("utf-16be"), Declared::Never),
+            ("\u{feff}größe", Some("latin1"), Declared::Never),
+            (meta, None, Declared::Html),
+        ] {
+            let bytes = encoded(given, charset, declared).unwrap();
+            assert_eq!(text(&bytes, charset, declared).unwrap(), given.trim_start_matches('\u{feff}'));
+        }
+        assert_eq!(encoded("größe", Some("latin1"), Declared::Never).unwrap(), b"gr\xf6\xdfe");
+        assert_eq!(encoded("😀", Some("latin1"), Declared::Never), None);
     }
 
     #[test]

@@ -85,6 +85,30 @@ fn opened(headers: &HeaderMap, bytes: &Bytes) -> Result<(usize, Option<Opened>),
     Ok((decoded.len(), Some(opened)))
 }
 
+/// The bytes of a body whose text is known, encoded as its headers say that it is; none where the
+/// text has a character that this encoding has not. Where [`open`] reads UTF-8 whatever the
+/// headers say, it is UTF-8.
+pub(crate) fn bytes_of(headers: &HeaderMap, text: &str) -> Option<Bytes> {
+    let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let declared = match declared_kind(headers) {
+        Some(
+            BodyKind::Json
+            | BodyKind::JsonLines
+            | BodyKind::JsonSequence
+            | BodyKind::Events
+            | BodyKind::Form
+            | BodyKind::Multipart,
+        ) => {
+            return Some(Bytes::copy_from_slice(text.as_bytes()));
+        }
+        Some(BodyKind::Xml) => Declared::Xml,
+        Some(BodyKind::Html) => Declared::Html,
+        _ => Declared::Never,
+    };
+    let charset = media::parameter_of(content_type, "charset");
+    charset::encoded(text, charset.as_deref(), declared).map(Bytes::from)
+}
+
 /// What the content type says, where there is one.
 pub(crate) fn declared_kind(headers: &HeaderMap) -> Option<BodyKind> {
     headers.get(header::CONTENT_TYPE).map(|value| BodyKind::of(value.as_bytes()))
