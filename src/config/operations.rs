@@ -12,6 +12,7 @@ use parallax_core::rule::{HeaderProfile, Origins, Rules};
 use parallax_core::stage::InitialStage;
 use parallax_core::template::Template;
 
+use super::access_log::YesNo;
 use super::comparing;
 use super::error::{At, Problems};
 use super::file::{File, Later, OperationFile, RedactFile};
@@ -41,11 +42,10 @@ pub(super) fn resolve(file: &File, origins: &Origins, problems: &mut Problems) -
 }
 
 fn later_keys(file: &OperationFile, problems: &mut Problems) {
-    let keys: [(&str, &Option<Later>, Option<&str>); 9] = [
+    let keys: [(&str, &Option<Later>, Option<&str>); 8] = [
         ("confidence", &file.confidence, Some("off")),
         ("min_distinct", &file.min_distinct, Some("1")),
         ("latency_limit", &file.latency_limit, Some("off")),
-        ("durable", &file.durable, Some("false")),
         ("recheck", &file.recheck, Some("off")),
         ("when", &file.when, Some("after")),
         ("version", &file.version, None),
@@ -75,6 +75,7 @@ impl<'a> Layers<'a> {
             sample: self.value(|file| file.sample.as_ref(), Ratio::ONE, problems),
             target: self.target(problems),
             idempotent: self.value(|file| file.idempotent.as_ref(), Idempotent::Auto, problems),
+            durable: self.value(|file| file.durable.as_ref(), YesNo(false), problems).0,
             body_limit: self.value(|file| file.body_limit.as_ref(), Size(1 << 20), problems).0,
             rules: self.rules(problems),
             redaction: self.redaction(problems),

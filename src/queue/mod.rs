@@ -40,6 +40,8 @@ pub struct Queue {
     next: Arc<AtomicUsize>,
     budget: Arc<Budget>,
     places: Arc<Places>,
+    /// Where checks of durable operations go instead.
+    to_store: Option<mpsc::Sender<Box<Job>>>,
 }
 
 struct Places {
@@ -76,6 +78,7 @@ pub fn channel(
         next: Arc::new(AtomicUsize::new(0)),
         budget: Arc::new(Budget::new(bytes)),
         places: Arc::new(Places { taken: AtomicUsize::new(0), limit: checks, depth }),
+        to_store: None,
     };
     (queue, receivers)
 }
@@ -87,17 +90,47 @@ impl Queue {
         &self.budget
     }
 
+    /// The same queue, but for checks of durable operations: those go to the store first.
+    #[must_use]
+    pub fn with_store(&self, to_store: mpsc::Sender<Box<Job>>) -> Self {
+        Self { to_store: Some(to_store), ..self.clone() }
+    }
+
     /// Hands a check over without waiting; where there is no place, it is counted as skipped.
     pub fn offer(&self, waiting: Waiting, ticket: Ticket, reservation: Reservation) {
         let Some(place) = self.take_place() else {
             return ticket.skip(Skip::QueueFull);
         };
-        let runner = self.next.fetch_add(1, Ordering::Relaxed) % self.runners.len();
         let job = Box::new(Job { waiting, ticket, reservation, place, since: Instant::now() });
-        if let Err(refused) = self.runners[runner].try_send(job) {
-            let (mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) = refused;
-            job.ticket.skip(Skip::QueueFull);
+        match &self.to_store {
+            Some(to_store) if job.waiting.operation.durable => {
+                if let Err(refused) = to_store.try_send(job) {
+                    self.hand_over(refused.into_inner());
+                }
+            }
+            Some(_) | None => self.hand_over(job),
         }
+    }
+
+    /// Hands a check over that has its place already.
+    pub fn hand_over(&self, job: Box<Job>) {
+        let runner = self.next.fetch_add(1, Ordering::Relaxed) % self.runners.len();
+        if let Err(refused) = self.runners[runner].try_send(job) {
+            let job = refused.into_inner();
+            if job.ticket.stored_id().is_some() {
+                job.ticket.give_back();
+            } else {
+                job.ticket.skip(Skip::QueueFull);
+            }
+        }
+    }
+
+    /// A place and room for a check from the store, where there is any.
+    #[must_use]
+    pub fn room(&self, bytes: usize) -> Option<(Place, Reservation)> {
+        let mut reservation = self.budget.reservation();
+        let place = self.take_place()?;
+        reservation.grow(bytes).then_some((place, reservation))
     }
 
     fn take_place(&self) -> Option<Place> {

@@ -29,6 +29,7 @@ fn operation(id: &str) -> Arc<Operation> {
             min_checked: Ratio::ZERO,
         },
         idempotent: Idempotent::Auto,
+        durable: false,
         body_limit: 1 << 20,
         rules: Rules::default(),
         redaction: Redaction::default(),

@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use parallax_core::check::CheckId;
 use parallax_core::exchange::Side;
 use parallax_core::isolation::Isolation;
 use tokio::sync::{mpsc, watch};
@@ -165,15 +164,11 @@ impl Runner {
         let shared = Arc::clone(&self.shared);
         // In a box of its own, because a task is copied several times on its way, and this one is
         // kilobytes.
-        let check = Box::pin(async move { result::run(&shared, *job, pass, new_id()).await });
+        let check = Box::pin(async move { result::run(&shared, *job, pass).await });
         running.spawn(async move {
             // A check that panics has counted itself by dropping its ticket.
             AssertUnwindSafe(check).catch_unwind().await.ok();
             side
         });
     }
-}
-
-fn new_id() -> CheckId {
-    CheckId(fastrand::u128(..))
 }

@@ -25,12 +25,13 @@ const LARGE: usize = 256 * 1024;
 const CODED: usize = 16;
 
 /// Runs a check and counts it.
-pub(super) async fn run(shared: &Arc<Shared>, job: Job, mut pass: Pass, id: CheckId) {
-    let Job { waiting, ticket, mut reservation, place, since: _ } = job;
+pub(super) async fn run(shared: &Arc<Shared>, job: Job, mut pass: Pass) {
+    let Job { waiting, mut ticket, mut reservation, place, since: _ } = job;
     drop(place);
     let asked = waiting.asked();
     let sides = Arc::clone(waiting.reach.for_copies(shared.number));
-    let (check, extensions) = waiting.into_check(id);
+    let id = ticket.stored_id();
+    let (check, extensions) = waiting.into_check(id.unwrap_or_else(new_id));
     pass.sent(Instant::now());
     let other = match copy::ask(sides.of(asked), &shared.carried, &check, extensions, &mut reservation).await
     {
@@ -53,15 +54,22 @@ pub(super) async fn run(shared: &Arc<Shared>, job: Job, mut pass: Pass, id: Chec
             let (side, answered) = (check.answered.side, &check.answered.answer);
             let isolation = &*shared.isolation;
             let judged = judge_with(side, answered, &other, &check.operation.rules, isolation);
-            record(&shared, &check, other.as_ref().ok(), &judged.verdict);
-            judged
+            let report = record(&shared, &check, other.as_ref().ok(), &judged.verdict, id.is_some());
+            (judged, report)
         }
     };
     // Where comparing failed in a way that it must not, the ticket counts the check as given up.
     let judged = if is_large { tokio::task::spawn_blocking(work).await.ok() } else { Some(work()) };
-    if let Some(judged) = judged {
+    if let Some((judged, report)) = judged {
+        if let Some(report) = report {
+            ticket.note(report.differences);
+        }
         ticket.judged(&judged);
     }
+}
+
+fn new_id() -> CheckId {
+    CheckId(fastrand::u128(..))
 }
 
 /// Whether comparing these may take so long that it is done on a thread of its own. A coded body
@@ -75,21 +83,32 @@ fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
     waits || weight(answered) + other.map_or(0, weight) > LARGE
 }
 
-fn record(shared: &Shared, check: &Check, other: Option<&Answer>, verdict: &Verdict) {
-    let Verdict::Unmatched(differences) = verdict else { return };
+/// Counts and keeps what an unmatched check found. Gives its report where somebody may ask for this
+/// one check, whether a sample is due or not.
+fn record(
+    shared: &Shared,
+    check: &Check,
+    other: Option<&Answer>,
+    verdict: &Verdict,
+    is_asked_for: bool,
+) -> Option<Report> {
+    let Verdict::Unmatched(differences) = verdict else { return None };
     let operation = &check.operation;
     let signatures = Signature::all_of(&operation.id, &differences.kept);
-    let Notice::Sample { suppressed } = shared.recorder.count(&operation.id, signatures, Instant::now())
-    else {
-        return;
-    };
+    let notice = shared.recorder.count(&operation.id, signatures, Instant::now());
+    if notice == Notice::Count && !is_asked_for {
+        return None;
+    }
     let (legacy, candidate) = match check.answered.side {
         Side::Legacy => (Some(&check.answered.answer), other),
         Side::Candidate => (other, Some(&check.answered.answer)),
     };
     let report = Report::new(check, legacy, candidate, verdict, jiff::Timestamp::now());
-    log_unmatched(&report, suppressed);
-    shared.recorder.keep(report);
+    if let Notice::Sample { suppressed } = notice {
+        log_unmatched(&report, suppressed);
+        shared.recorder.keep(report.clone());
+    }
+    is_asked_for.then_some(report)
 }
 
 /// A line for an unmatched check: where it differs, and no value.

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use parallax_core::check::CheckId;
 use parallax_core::operation::OperationId;
 use parallax_core::report::ReportedDifference;
-use parallax_core::tally::Tally;
-use parallax_core::verdict::{Cause, Outcome, Skip};
+use parallax_core::tally::End;
+use parallax_core::verdict::Skip;
 
 /// Leases that may run out before a check is given up as `dead_letter`: whatever it is that ends
 /// the process, or keeps it from answering, is not tried for ever.
@@ -80,45 +80,13 @@ pub struct Completion {
     pub differences: Vec<ReportedDifference>,
 }
 
-/// How a check ended: judged, or not checked after all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// It was judged.
-    Judged {
-        /// The outcome.
-        outcome: Outcome,
-        /// Why it failed, where it did.
-        cause: Option<Cause>,
-    },
-    /// It was not checked.
-    Skipped(Skip),
-}
-
-impl End {
-    /// Given up after too many leases that ran out.
-    pub const DEAD_LETTER: Self = Self::Judged { outcome: Outcome::Failed, cause: Some(Cause::DeadLetter) };
-
-    /// What it adds to the counts, its request not among them.
-    #[must_use]
-    pub fn tally(self) -> Tally {
-        let mut tally = Tally::default();
-        match self {
-            Self::Judged { outcome: Outcome::Matched, .. } => tally.matched = 1,
-            Self::Judged { outcome: Outcome::Unmatched, .. } => tally.unmatched = 1,
-            Self::Judged { outcome: Outcome::Failed, cause } => {
-                tally.failed.insert(cause.unwrap_or(Cause::Protocol), 1);
-            }
-            Self::Skipped(skip) => _ = tally.skipped.insert(skip, 1),
-        }
-        tally
-    }
-}
-
 /// A check as whoever has posted it may see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptCheck {
     /// Its operation.
     pub operation_id: OperationId,
+    /// When it was accepted.
+    pub at: Timestamp,
     /// How it ended; none while it waits or runs.
     pub end: Option<End>,
     /// The places where the sides disagree, values redacted.

@@ -112,6 +112,15 @@ impl Store {
         }
     }
 
+    /// Forgets checks that were done before `before`, in steps that let others in between.
+    ///
+    /// # Errors
+    /// What is wrong with the store; what was forgotten until then stays so.
+    pub async fn forget_done(&self, before: Timestamp) -> Result<(), StoreError> {
+        while self.read(move |backend| backend.forget_done(before, PURGE_STEP)).await? == PURGE_STEP {}
+        Ok(())
+    }
+
     /// Whether the last call found the store in order.
     #[must_use]
     pub fn is_healthy(&self) -> bool {

@@ -31,7 +31,7 @@ pub use backend::{
     Backend, MAX_SAMPLES, MAX_SIGNATURES, Minute, Purged, SeenSignature, StoredStage, Write, other_signature,
 };
 pub use checks::{
-    Acceptance, Backlog, Claim, ClaimedCheck, Completion, End, Fingerprint, KeptCheck, Lease, MAX_ATTEMPTS,
+    Acceptance, Backlog, Claim, ClaimedCheck, Completion, Fingerprint, KeptCheck, Lease, MAX_ATTEMPTS,
     NewCheck, NewState, Room,
 };
 pub use error::StoreError;

@@ -136,6 +136,8 @@ pub struct Operation {
     pub target: Target,
     /// Whether its requests may run on both sides.
     pub idempotent: Idempotent,
+    /// Whether checks of its proxied requests wait on disk, as posted ones do.
+    pub durable: bool,
     /// Longest body, in bytes, that is kept for comparison.
     pub body_limit: usize,
     /// How answers are compared.
@@ -217,6 +219,7 @@ mod tests {
                 min_checked: Ratio::ZERO,
             },
             idempotent: Idempotent::Auto,
+            durable: false,
             body_limit: 1,
             rules: Rules::default(),
             redaction: Redaction::default(),

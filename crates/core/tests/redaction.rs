@@ -30,6 +30,7 @@ fn operation(redaction: Redaction) -> Arc<Operation> {
             min_checked: Ratio::ZERO,
         },
         idempotent: Idempotent::True,
+        durable: false,
         body_limit: 1 << 20,
         rules: Rules::default(),
         redaction,

@@ -1,11 +1,12 @@
 //! What every backend promises of checks that were accepted for good.
 
 use parallax_core::report::ReportedDifference;
+use parallax_core::tally::End;
 
 use super::*;
 use crate::store::{
-    Acceptance, Backlog, Claim, ClaimedCheck, Completion, End, KeptCheck, Lease, MAX_ATTEMPTS, NewCheck,
-    NewState, Room,
+    Acceptance, Backlog, Claim, ClaimedCheck, Completion, KeptCheck, Lease, MAX_ATTEMPTS, NewCheck, NewState,
+    Room,
 };
 
 const ALL: Room = Room { checks: 1_000, bytes: u64::MAX };
@@ -52,7 +53,7 @@ fn one(end: End) -> Tally {
 
 fn a_check_is_counted_when_it_is_accepted_and_when_it_is_done(backend: &mut dyn Backend) {
     assert_eq!(accept(backend, &[waiting(1, "a", b"sealed")]), [Acceptance::New]);
-    let pending = KeptCheck { operation_id: operation("a"), end: None, differences: Vec::new() };
+    let pending = KeptCheck { operation_id: operation("a"), at: at(0), end: None, differences: Vec::new() };
     assert_eq!(backend.kept(CheckId(1)), Ok(Some(pending.clone())));
     assert_eq!(total(backend), Tally { requests: 1, ..Tally::default() });
     assert_eq!(backend.backlog(), Ok(vec![Backlog { operation_id: operation("a"), checks: 1, bytes: 6 }]));

@@ -1,15 +1,15 @@
 //! Checks that were accepted, in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
 use parallax_core::operation::OperationId;
 use parallax_core::report::ReportedDifference;
-use parallax_core::tally::Tally;
+use parallax_core::tally::{End, Tally};
 
 use crate::store::checks::{
-    Acceptance, Backlog, Claim, ClaimedCheck, Completion, End, Fingerprint, KeptCheck, Lease, MAX_ATTEMPTS,
+    Acceptance, Backlog, Claim, ClaimedCheck, Completion, Fingerprint, KeptCheck, Lease, MAX_ATTEMPTS,
     NewCheck, NewState, Room,
 };
 
@@ -20,14 +20,20 @@ pub(super) struct Checks {
     by_id: HashMap<CheckId, Kept>,
     /// In the order in which they were accepted.
     queue: BTreeMap<u64, Queued>,
+    /// In the order in which they were done.
+    done: VecDeque<CheckId>,
     key_id: Option<Vec<u8>>,
 }
+
+/// Checks that are done and kept, at most: memory is not a disk.
+const MAX_DONE: usize = 100_000;
 
 #[derive(Debug)]
 struct Kept {
     number: u64,
     operation_id: OperationId,
     fingerprint: Fingerprint,
+    at: Timestamp,
     done: Option<(Timestamp, End)>,
     differences: Vec<ReportedDifference>,
 }
@@ -65,10 +71,15 @@ impl Checks {
             number,
             operation_id: check.operation_id.clone(),
             fingerprint: check.fingerprint,
+            at: check.at,
             done,
             differences: Vec::new(),
         };
+        let is_done = kept.done.is_some();
         self.by_id.insert(check.id, kept);
+        if is_done {
+            self.note_done(check.id);
+        }
         (Acceptance::New, tally)
     }
 
@@ -78,7 +89,18 @@ impl Checks {
         kept.done = Some((completion.at, completion.end));
         kept.differences.clone_from(&completion.differences);
         self.queue.remove(&kept.number);
-        Some(kept.operation_id.clone())
+        let operation_id = kept.operation_id.clone();
+        self.note_done(completion.id);
+        Some(operation_id)
+    }
+
+    fn note_done(&mut self, id: CheckId) {
+        self.done.push_back(id);
+        if self.done.len() > MAX_DONE
+            && let Some(oldest) = self.done.pop_front()
+        {
+            self.by_id.remove(&oldest);
+        }
     }
 
     /// What is claimed, and the ends of those that are given up.
@@ -139,6 +161,7 @@ impl Checks {
         let kept = self.by_id.get(&id)?;
         Some(KeptCheck {
             operation_id: kept.operation_id.clone(),
+            at: kept.at,
             end: kept.done.map(|(_, end)| end),
             differences: kept.differences.clone(),
         })
@@ -162,6 +185,7 @@ impl Checks {
         let old: Vec<_> =
             self.by_id.iter().filter(|(_, kept)| is_old(kept)).map(|(&id, _)| id).take(limit).collect();
         old.iter().for_each(|id| _ = self.by_id.remove(id));
+        self.done.retain(|id| self.by_id.contains_key(id));
         old.len()
     }
 

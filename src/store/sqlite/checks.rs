@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
 use parallax_core::operation::OperationId;
-use parallax_core::tally::Tally;
+use parallax_core::tally::{End, Tally};
 use parallax_core::verdict::{Cause, Outcome, Skip};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::rows::{from_json, json, nanoseconds, parsed, parsed_or_null};
+use super::rows::{from_json, instant, json, nanoseconds, parsed, parsed_or_null};
 use super::sql;
 use super::write::{count, execute};
 use crate::store::backend::Minute;
 use crate::store::checks::{
-    Acceptance, Backlog, Claim, ClaimedCheck, Completion, End, KeptCheck, Lease, MAX_ATTEMPTS, NewCheck,
-    NewState, Room,
+    Acceptance, Backlog, Claim, ClaimedCheck, Completion, KeptCheck, Lease, MAX_ATTEMPTS, NewCheck, NewState,
+    Room,
 };
 
 /// What a transaction counts, gathered so that each row of the counts is touched once.
@@ -46,7 +46,8 @@ pub(super) fn accept(to: &Connection, check: &NewCheck, counts: &mut Counts) -> 
     };
     let done_at = skipped.map(|_| nanoseconds(check.at));
     let operation_id = check.operation_id.as_str();
-    let values = params![id, operation_id, check.fingerprint, done_at, skipped.map(Skip::as_str)];
+    let at = nanoseconds(check.at);
+    let values = params![id, operation_id, check.fingerprint, at, done_at, skipped.map(Skip::as_str)];
     execute(to, sql::ADD_CHECK, values)?;
     if let NewState::Waiting(sealed) = &check.state {
         let seq = to.last_insert_rowid();
@@ -162,7 +163,7 @@ fn kept_check(row: &Row<'_>) -> rusqlite::Result<KeptCheck> {
     };
     let has_differences = row.get_ref(4)?.as_str_or_null()?.is_some();
     let differences = if has_differences { from_json(row, 4)? } else { Vec::new() };
-    Ok(KeptCheck { operation_id: parsed(row, 0)?, end, differences })
+    Ok(KeptCheck { operation_id: parsed(row, 0)?, at: instant(row, 5)?, end, differences })
 }
 
 pub(super) fn backlog(from: &Connection) -> rusqlite::Result<Vec<Backlog>> {

@@ -94,11 +94,6 @@ impl Sqlite {
         self.is_suspect = true;
         explain(&self.place(), error)
     }
-
-    /// Whether the transaction of this number is in the file after all, although its commit failed.
-    fn has_landed(&mut self, number: i64) -> bool {
-        self.read(read::last_commit).is_ok_and(|last| last == number)
-    }
 }
 
 impl Backend for Sqlite {
@@ -118,7 +113,12 @@ impl Backend for Sqlite {
             }
             Err(Failure::Commit { number, accepted, error }) => {
                 let explained = self.failed(&error);
-                if self.has_landed(number) { Ok(accepted) } else { Err(explained) }
+                // Asking opens the file once more, and settles what is in its log first.
+                match self.read(read::last_commit) {
+                    Ok(last) if last == number => Ok(accepted),
+                    Ok(_) => Err(explained),
+                    Err(_) => Err(StoreError::Unsettled { place: self.place(), detail: error.to_string() }),
+                }
             }
         }
     }

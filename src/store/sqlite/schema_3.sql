@@ -6,6 +6,7 @@ CREATE TABLE checks (
     id           BLOB NOT NULL UNIQUE,
     operation_id TEXT NOT NULL,
     fingerprint  BLOB NOT NULL,
+    at           INTEGER NOT NULL,
     done_at      INTEGER,
     outcome      TEXT,
     reason       TEXT,

@@ -107,7 +107,7 @@ pub(super) const PURGE_MINUTES: &str = "
 pub(super) const FINGERPRINT: &str = "SELECT fingerprint FROM checks WHERE id = ?1";
 
 pub(super) const ADD_CHECK: &str =
-    "INSERT INTO checks (id, operation_id, fingerprint, done_at, reason) VALUES (?1, ?2, ?3, ?4, ?5)";
+    "INSERT INTO checks (id, operation_id, fingerprint, at, done_at, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 pub(super) const ADD_WAITING: &str = "INSERT INTO queue (seq, bytes) VALUES (?1, ?2)";
 
@@ -141,7 +141,7 @@ pub(super) const RELEASE: &str = "
 pub(super) const OUTLIVE: &str = "UPDATE queue SET until = 0 WHERE holder NOT IN (0, ?1)";
 
 pub(super) const KEPT: &str =
-    "SELECT operation_id, done_at, outcome, reason, differences FROM checks WHERE id = ?1";
+    "SELECT operation_id, done_at, outcome, reason, differences, at FROM checks WHERE id = ?1";
 
 pub(super) const BACKLOG: &str = "
     SELECT operation_id, count(*), sum(bytes) FROM queue JOIN checks USING (seq)
