@@ -25,7 +25,10 @@ use crate::routing::SharedRouting;
 use crate::store::{ClaimedCheck, Lease, Room, StoreError};
 use crate::telemetry::{Meter, Settled, Ticket};
 
-/// Checks that are out at a time, at most, and their bytes.
+/// Checks that are out at a time, at most, and their bytes. It begins with few and takes one more for
+/// each that ends: where something ends the process again and again, only few checks lose an attempt
+/// with it.
+const FIRST: usize = 32;
 const AHEAD: usize = 512;
 const AHEAD_BYTES: u64 = 32 << 20;
 /// Ends in one commit, at most.
@@ -54,11 +57,14 @@ pub struct Feeder {
     back: mpsc::Receiver<Back>,
     sender: Option<mpsc::Sender<Back>>,
     holder: u64,
-    /// Whose leases this feeder has.
+    /// Whose leases this feeder has, and how many it may have.
     out: HashSet<CheckId>,
+    ahead: usize,
     /// Taken, and waiting for room in memory.
     ready: VecDeque<Ready>,
     ended: Vec<Ended>,
+    /// Ends in one commit: fewer while there is little room on the disk.
+    together: usize,
     unsent: Vec<CheckId>,
     renewed: Instant,
     /// When to look into the store again.
@@ -120,6 +126,8 @@ impl Feeder {
             // Zero is nobody.
             holder: fastrand::u64(1..),
             out: HashSet::new(),
+            ahead: FIRST,
+            together: TOGETHER,
             ready: VecDeque::new(),
             ended: Vec::new(),
             unsent: Vec::new(),
@@ -171,7 +179,7 @@ impl Feeder {
         if !self.ended.is_empty() || !self.unsent.is_empty() {
             return now + FOR_THE_STORE;
         }
-        let is_full = self.out.len() > AHEAD / 2;
+        let is_full = self.out.len() > self.ahead / 2;
         if is_full || self.resting.is_some() { now + FOR_OTHERS } else { self.look }
     }
 
@@ -188,14 +196,14 @@ impl Feeder {
             queue.hand_over(Box::new(Job { waiting, ticket, reservation, place, since }));
         }
         let now = Instant::now();
-        let has_room = self.out.len() <= AHEAD / 2 && self.ended.is_empty() && self.unsent.is_empty();
+        let has_room = self.out.len() <= self.ahead / 2 && self.ended.is_empty() && self.unsent.is_empty();
         if has_room && self.resting.is_none() && now >= self.look {
             self.claim(now).await;
         }
     }
 
     async fn claim(&mut self, now: Instant) {
-        let room = Room { checks: AHEAD - self.out.len(), bytes: AHEAD_BYTES };
+        let room = Room { checks: self.ahead - self.out.len(), bytes: AHEAD_BYTES };
         let lease = self.lease();
         let claimed =
             self.durable.store.read(move |backend| backend.claim(Timestamp::now(), lease, room)).await;
@@ -289,13 +297,18 @@ impl Feeder {
     /// Completes what has ended, and gives back what was not sent.
     async fn bring_back(&mut self) {
         while !self.ended.is_empty() {
-            let count = self.ended.len().min(TOGETHER);
+            let count = self.ended.len().min(self.together);
             let at = Timestamp::now();
             let writes = self.ended[..count].iter().map(|ended| ended.write(at)).collect();
             if let Err(error) = self.durable.store.write(writes).await {
                 tracing::debug!(%error, "ends of checks are kept in memory until the store takes them");
+                if matches!(error, StoreError::Full { .. } | StoreError::Unsettled { .. }) {
+                    self.together = (self.together / 2).max(1);
+                }
                 return;
             }
+            self.together = (self.together + 1).min(TOGETHER);
+            self.ahead = (self.ahead + count).min(AHEAD);
             for ended in self.ended.drain(..count) {
                 self.out.remove(&ended.id);
                 self.durable.room.release(ended.amount);

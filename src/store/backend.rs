@@ -18,7 +18,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::StoreError;
-use super::checks::{Acceptance, Backlog, Claim, Completion, KeptCheck, Lease, NewCheck, Room};
+use super::checks::{Acceptance, Backlog, Claim, Completion, KeptCheck, Lease, NewCheck, NewState, Room};
 
 /// Samples kept per signature, the newest. A fault is understood from a handful; twenty leave
 /// room for the rarer shapes of it without keeping a copy of the traffic.
@@ -214,6 +214,15 @@ impl Write {
     pub fn seen(signature: Signature, count: u64, at: Timestamp) -> Self {
         let explanations = Explanations::of(signature.explanation.as_deref(), count);
         Self::Seen { signature: Box::new(signature), explanations, count, at }
+    }
+
+    /// Bytes of a check that is to wait.
+    pub(super) fn waiting_bytes(&self) -> Option<u64> {
+        let Self::Check(check) = self else { return None };
+        match &check.state {
+            NewState::Waiting(sealed) => Some(sealed.len() as u64),
+            NewState::Skipped(_) => None,
+        }
     }
 
     /// A single write counts less than this; more is a subtraction gone wrong.

@@ -246,11 +246,14 @@ impl Keeper {
         group
     }
 
-    /// One transaction for all; when one of them is at fault, one for each, so that only that one
-    /// has its error.
+    /// One transaction for all; when one of them is at fault, or there is no room for all, one for
+    /// each, so that only that one has its error.
     fn commit(&mut self, group: Group) {
         let result = self.backend.write(&group.writes);
-        let is_shared_refusal = group.callers.len() > 1 && result.as_ref().is_err_and(StoreError::is_refusal);
+        let is_shared_refusal = group.callers.len() > 1
+            && result
+                .as_ref()
+                .is_err_and(|error| error.is_refusal() || matches!(error, StoreError::Full { .. }));
         note(&self.fault, result.as_ref().err());
         let mut said = result.map(Vec::into_iter);
         let mut start = 0;

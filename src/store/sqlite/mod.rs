@@ -9,6 +9,7 @@ mod errors;
 mod file;
 mod open;
 mod read;
+mod room;
 mod rows;
 mod sql;
 mod write;
@@ -58,6 +59,22 @@ impl Sqlite {
         Ok(Self { path: path.to_owned(), connection: Some(connection), is_suspect: false, _lock: lock })
     }
 
+    /// Refuses checks that would use up the room in which others are completed. What is in the log has
+    /// to fit into the file, or the log can never be emptied.
+    fn keep_reserve(&mut self, batch: &[Write]) -> Result<(), StoreError> {
+        let waiting = batch.iter().filter_map(Write::waiting_bytes).sum::<u64>();
+        if waiting == 0 || room::is_enough(&self.path, waiting, 0) {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        open::settle(self.connected()?, &path)?;
+        if room::is_enough(&path, waiting, self.read(read::unused_bytes)?) {
+            return Ok(());
+        }
+        let detail = "what is left is kept to complete the checks that wait".to_owned();
+        Err(StoreError::Full { place: self.place(), detail })
+    }
+
     fn place(&self) -> String {
         self.path.display().to_string()
     }
@@ -99,6 +116,7 @@ impl Sqlite {
 impl Backend for Sqlite {
     fn write(&mut self, batch: &[Write]) -> Result<Vec<Acceptance>, StoreError> {
         batch.iter().try_for_each(Write::validate)?;
+        self.keep_reserve(batch)?;
         match write::all(self.connected()?, batch) {
             Ok(accepted) => Ok(accepted),
             Err(Failure::Conflict { operation_id, revision }) => {
