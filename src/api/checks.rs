@@ -20,12 +20,14 @@ use super::fields::{BODY_TIME, essence, is_json};
 use super::{Problem, Shared};
 use crate::intake::{Receipt, Refusal};
 use crate::queue::Reservation;
-use crate::store::KeptCheck;
+use crate::store::{KeptCheck, StoreError};
 
 /// Longest body of a request, in bytes.
 const MAX_BYTES: usize = 16 << 20;
 /// Bytes of all bodies that are being read, together.
 pub(super) const READ_AT_ONCE: usize = 128 << 20;
+/// Bodies from here on are read on a thread of their own, so that nobody else waits for them.
+const LARGE: usize = 256 << 10;
 /// When to post again what found no room.
 const AGAIN_AFTER_S: u64 = 5;
 
@@ -45,11 +47,21 @@ pub(super) async fn post(
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     let (payload, _held) = read(&shared, request.into_body()).await?;
-    let intake = &shared.context.intake;
-    match lines.or_else(|| Batch::begins(&payload).then_some(Batch::Array)) {
-        None => Ok(accepted(&intake.one(&payload).await?)),
-        Some(batch) => {
-            let results = intake.several(&payload, batch).await?;
+    let batch = lines.or_else(|| Batch::begins(&payload).then_some(Batch::Array));
+    let read = if payload.len() > LARGE {
+        let shared = Arc::clone(&shared);
+        let read = tokio::task::spawn_blocking(move || shared.context.intake.read(&payload, batch));
+        read.await.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "it could not be read"))?
+    } else {
+        shared.context.intake.read(&payload, batch)
+    };
+    let mut results = shared.context.intake.accept(read?).await?;
+    match batch {
+        None => {
+            let closed = || Err(Refusal::Store(StoreError::Closed));
+            Ok(accepted(&results.pop().unwrap_or_else(closed)?))
+        }
+        Some(_) => {
             let list: Vec<Value> = results.into_iter().map(one_of_several).collect();
             Ok((StatusCode::MULTI_STATUS, Json(list)).into_response())
         }

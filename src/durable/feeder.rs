@@ -223,7 +223,7 @@ impl Feeder {
             }
         }
         self.look = if claim.checks.is_empty() { now + FOR_OTHERS } else { now };
-        for check in claim.checks {
+        for check in &claim.checks {
             // One whose lease ran out while it is out here, because the store was away for long.
             if self.out.insert(check.id) {
                 self.open(check);
@@ -237,7 +237,7 @@ impl Feeder {
     }
 
     /// From what was sealed to a check that can be run, by the configuration that is in force now.
-    fn open(&mut self, check: ClaimedCheck) {
+    fn open(&mut self, check: &ClaimedCheck) {
         let routing = self.routing.load_full();
         let entry = routing.entry(&check.operation_id);
         let amount = Amount::one(check.sealed.len());
@@ -264,7 +264,7 @@ impl Feeder {
             request,
             answered,
         );
-        self.make_ready(&entry.meter, &check, waiting);
+        self.make_ready(&entry.meter, check, waiting);
     }
 
     fn make_ready(&mut self, meter: &Arc<Meter>, check: &ClaimedCheck, waiting: Waiting) {

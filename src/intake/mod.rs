@@ -41,8 +41,8 @@ pub struct Receipt {
     pub id: String,
 }
 
-/// A check that is read and has its operation.
-struct Read {
+/// A check that is read, sealed, and has its operation.
+pub struct Checked {
     receipt: Receipt,
     offer: Offer,
 }
@@ -54,30 +54,24 @@ impl Intake {
         Self { routing, durable, store }
     }
 
-    /// Accepts one check.
+    /// Reads one check, or several with a result for each, and seals them. Takes as long as a comparison
+    /// of bodies of this size.
     ///
     /// # Errors
-    /// Why it is not accepted.
-    pub async fn one(&self, payload: &[u8]) -> Result<Receipt, Refusal> {
-        let read = self.read(&self.routing.load(), posted::read(payload))?;
-        let mut results = self.accept(vec![Ok(read)]).await?;
-        results.pop().unwrap_or(Err(Refusal::Store(StoreError::Closed)))
-    }
-
-    /// Accepts several, each with a result of its own, in their order; all that are accepted are in
-    /// one commit.
-    ///
-    /// # Errors
-    /// When there are too many, they cannot be told apart, or none could be accepted for a reason
-    /// that is none of theirs.
-    pub async fn several(
+    /// When the one is not in order, or several cannot be told apart or are too many.
+    pub fn read(
         &self,
-        payloads: &[u8],
-        batch: Batch,
-    ) -> Result<Vec<Result<Receipt, Refusal>>, Refusal> {
-        let payloads = posted::read_batch(payloads, batch, MAX_BATCH)?;
+        payload: &[u8],
+        batch: Option<Batch>,
+    ) -> Result<Vec<Result<Checked, Refusal>>, Refusal> {
         let routing = self.routing.load_full();
-        self.accept(payloads.into_iter().map(|payload| self.read(&routing, payload)).collect()).await
+        match batch {
+            None => Ok(vec![Ok(self.check(&routing, posted::read(payload))?)]),
+            Some(batch) => {
+                let payloads = posted::read_batch(payload, batch, MAX_BATCH)?;
+                Ok(payloads.into_iter().map(|payload| self.check(&routing, payload)).collect())
+            }
+        }
     }
 
     /// A check that was accepted, until it is forgotten.
@@ -90,14 +84,19 @@ impl Intake {
         self.store.read(move |backend| backend.kept(id)).await
     }
 
-    async fn accept(
+    /// Accepts what was read, each with a result of its own, in their order; all that are accepted are
+    /// in one commit.
+    ///
+    /// # Errors
+    /// When none could be accepted, for a reason that is none of theirs.
+    pub async fn accept(
         &self,
-        read: Vec<Result<Read, Refusal>>,
+        read: Vec<Result<Checked, Refusal>>,
     ) -> Result<Vec<Result<Receipt, Refusal>>, Refusal> {
         let mut offers = Vec::with_capacity(read.len());
         let mut results = Vec::with_capacity(read.len());
         for read in read {
-            results.push(read.map(|Read { receipt, offer }| {
+            results.push(read.map(|Checked { receipt, offer }| {
                 offers.push(offer);
                 receipt
             }));
@@ -115,7 +114,7 @@ impl Intake {
         Ok(results.into_iter().map(told).collect())
     }
 
-    fn read(&self, routing: &Routing, payload: Result<Posted, Malformed>) -> Result<Read, Refusal> {
+    fn check(&self, routing: &Routing, payload: Result<Posted, Malformed>) -> Result<Checked, Refusal> {
         let Posted { id, operation_id, request, answer } = payload?;
         let path = request.target.path();
         let entry = match &operation_id {
@@ -131,7 +130,7 @@ impl Intake {
         let state = skipped.map_or(NewState::Waiting(sealed), NewState::Skipped);
         let at = Timestamp::now();
         let check = NewCheck { id, operation_id: operation.id.clone(), fingerprint, at, state };
-        Ok(Read { receipt, offer: Offer { check, counted: Counted::Posted(Arc::clone(&entry.meter)) } })
+        Ok(Checked { receipt, offer: Offer { check, counted: Counted::Posted(Arc::clone(&entry.meter)) } })
     }
 }
 
