@@ -8,6 +8,8 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod durable;
+pub mod intake;
 pub mod isolate;
 pub mod marker;
 pub mod proxy;

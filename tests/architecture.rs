@@ -20,6 +20,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("queue", &["telemetry", "upstream"]),
     ("store", &["tasks"]),
     ("routing", &["config", "telemetry", "upstream"]),
+    ("durable", &["config", "queue", "routing", "store", "tasks", "telemetry"]),
     // Beside each other: none of these knows another, but for the runner, whose findings are recorded.
     (
         "proxy",
@@ -40,7 +41,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("runner", &["marker", "queue", "recorder", "tasks", "telemetry", "traces", "upstream"]),
     ("recordings", &["config", "marker", "queue", "runner", "tasks", "telemetry", "tls", "upstream"]),
     ("rollout", &["config", "routing", "store", "tasks", "telemetry", "upstream"]),
-    ("api", &["config", "recorder", "rollout", "routing", "store", "tasks", "telemetry"]),
+    ("intake", &["durable", "routing", "store"]),
+    ("api", &["config", "intake", "queue", "recorder", "rollout", "routing", "store", "tasks", "telemetry"]),
     ("ui", &["api", "config", "recorder", "rollout", "routing", "store", "tasks", "telemetry"]),
     (
         "app",
@@ -48,6 +50,8 @@ const MODULES: &[(&str, &[&str])] = &[
             "access_log",
             "api",
             "config",
+            "durable",
+            "intake",
             "isolate",
             "marker",
             "proxy",

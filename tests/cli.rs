@@ -397,7 +397,7 @@ fn config_check_says_ok_or_everything_that_is_wrong() {
         stderr(&bad),
         format!(
             "{path}:3:29: `get` is no method: methods are case-sensitive; write `GET`\n\
-             {path}:3:46: `durable` is not available in this version (only `false` is); remove the key\n"
+             {path}:3:46: `yes` is neither `true` nor `false`\n"
         )
     );
 }

@@ -46,6 +46,11 @@ async fn what_is_safe_on_both_sides() {
 }
 
 #[tokio::test]
+async fn post_checks() {
+    Page::read("docs/guide/post-checks.md").run().await;
+}
+
+#[tokio::test]
 async fn run_it_in_production() {
     Page::read("docs/guide/run-it-in-production.md").run().await;
 }

@@ -1,6 +1,9 @@
 //! Another process takes over while clients are served: none is refused, and nothing is counted twice or
 //! not at all.
 
+#[path = "durability/post.rs"]
+#[expect(dead_code, reason = "the tests of durability use more of it")]
+mod post;
 mod support;
 
 use std::fs;
@@ -260,4 +263,33 @@ async fn a_new_program_that_hangs_does_not_keep_the_old_one_from_ending() {
     assert!(process.terminate().success());
     process.start_again();
     assert_eq!(operation(process.control, "getReturn").await["counts"]["requests"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn posted_checks_are_neither_lost_nor_counted_twice_by_upgrades() {
+    const CHECKS: u64 = 1_200;
+    const UPGRADES: u64 = 4;
+    let directory = tempfile::tempdir().unwrap();
+    let legacy = FakeService::start(same("{}"));
+    let answer = Reply::json("{\"a\":1}").delay(Duration::from_millis(20));
+    let candidate = FakeService::start(Behaviour::always(answer));
+    let process = start(directory.path(), &legacy.url(), &candidate.url(), GET_RETURN);
+    let poster = post::Poster::start(process.control, CHECKS, 0);
+    let mut last = process.id();
+    for round in 1..=UPGRADES {
+        poster.may_accept(CHECKS * round / UPGRADES);
+        let wanted = CHECKS * (round - 1) / UPGRADES + 50;
+        wait_until(DEADLINE, "checks are accepted", || poster.accepted() >= wanted).await;
+        last = upgrade(&process, usize::try_from(round).unwrap()).await;
+    }
+    wait_until(DEADLINE, "all are accepted", || poster.is_done()).await;
+    poster.finish().await;
+    let operation = at_rest(process.control, "getReturn").await;
+    assert_conserved(&operation);
+    let ends = post::ends_of(process.control, CHECKS).await;
+    let counts = &operation["counts"];
+    assert_eq!((ends.done, ends.failed), (CHECKS, 0), "{ends:?} {counts}\n{}", process.log());
+    assert_eq!(counts["requests"], CHECKS, "{ends:?} {counts}");
+    assert_eq!((&counts["matched"], &counts["unmatched"]), (&json!(ends.matched), &json!(ends.unmatched)));
+    end(&process, last).await;
 }

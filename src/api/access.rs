@@ -53,6 +53,8 @@ pub enum Need {
     Change,
     /// To post checks.
     Post,
+    /// To see what became of a check that was posted.
+    Follow,
 }
 
 impl Access {
@@ -115,7 +117,7 @@ impl Caller {
     #[must_use]
     pub fn may(&self, need: Need) -> bool {
         match (need, self.role) {
-            (Need::Nothing, _)
+            (Need::Nothing | Need::Follow, _)
             | (Need::Read, Role::Viewer | Role::Operator)
             | (Need::Change, Role::Operator)
             | (Need::Post, Role::Operator | Role::Intake) => true,

@@ -13,7 +13,7 @@ use super::Problem;
 /// Longest body of a request, in bytes.
 pub(super) const MAX_BODY: usize = 64 * 1024;
 /// How long a request's body may take.
-const BODY_TIME: Duration = Duration::from_secs(10);
+pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// The fields of a request that are not yet taken.
 pub(super) struct Fields {

@@ -15,6 +15,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
+use parallax_core::posted::Batch;
+
 use super::access::{Caller, Need, digest};
 use super::fields::{essence, is_json, read_body};
 use super::origin::{Origin, origin};
@@ -43,6 +45,9 @@ impl Form {
         self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str())
     }
 }
+
+/// Where checks are posted.
+const CHECKS: &str = "/consistency-checks";
 
 /// The name of the field in which a form carries its token.
 const FORM_TOKEN: &str = "form_token";
@@ -98,7 +103,7 @@ async fn admit(
         (Some(caller), need) if caller.may(need) => caller,
         (Some(caller), _) => return Err(forbidden(&caller, need)),
         (None, Need::Nothing) => nobody(shared),
-        (None, Need::Read | Need::Change | Need::Post) => return Err(unknown()),
+        (None, Need::Read | Need::Change | Need::Post | Need::Follow) => return Err(unknown()),
     };
     request.extensions_mut().insert(caller);
     Ok(request)
@@ -109,7 +114,10 @@ fn need(method: &Method, path: &str) -> Need {
     match path {
         "/login" | "/logout" => Need::Nothing,
         path if path.starts_with("/assets/") => Need::Nothing,
-        path if path == "/consistency-checks" || path.starts_with("/consistency-checks/") => Need::Post,
+        path if path == CHECKS || path.starts_with("/consistency-checks/") => match *method {
+            Method::GET | Method::HEAD => Need::Follow,
+            _ => Need::Post,
+        },
         _ if matches!(*method, Method::GET | Method::HEAD) => Need::Read,
         _ => Need::Change,
     }
@@ -234,10 +242,12 @@ async fn admit_change(
     origin: Origin,
     session: Option<SessionKey>,
 ) -> Result<Request, Problem> {
+    let is_lines = request.uri().path() == CHECKS
+        && essence(request.headers()).is_some_and(|kind| Batch::of(&kind).is_some());
     let is_form = essence(request.headers()).is_some_and(|kind| kind == "application/x-www-form-urlencoded");
     match origin {
         Origin::Foreign => Err(foreign("a page from elsewhere may not change anything here")),
-        Origin::Own | Origin::Unknown if is_json(request.headers()) => Ok(request),
+        Origin::Own | Origin::Unknown if is_lines || is_json(request.headers()) => Ok(request),
         Origin::Own if is_form => read_form(shared, request, session).await,
         Origin::Unknown if is_form => {
             Err(foreign("a form has to come with its Origin, or with Sec-Fetch-Site; programs send JSON"))
@@ -280,7 +290,7 @@ fn unknown() -> Problem {
 
 fn forbidden(caller: &Caller, need: Need) -> Problem {
     let what = match need {
-        Need::Nothing | Need::Read => "read",
+        Need::Nothing | Need::Read | Need::Follow => "read",
         Need::Change => "change stages",
         Need::Post => "post checks",
     };

@@ -32,6 +32,8 @@ pub(super) async fn metrics(
 ) -> Result<Response, Problem> {
     let format = Format::from_accept(headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()));
     let snapshots: Vec<_> = shared.context.routing.load().entries().iter().map(Entry::snapshot).collect();
+    let is_healthy = shared.context.store.is_healthy();
+    shared.context.telemetry.store_healthy.set(is_healthy.into());
     let page = shared.context.telemetry.expose(&snapshots, format);
     let page = page.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, format.content_type())], page).into_response())

@@ -9,6 +9,7 @@
 mod access;
 mod attempts;
 mod authority;
+mod checks;
 mod connections;
 mod fields;
 mod guard;
@@ -38,6 +39,8 @@ pub use sessions::{COOKIE, SESSION_TIME};
 pub use triage::{Suggested, Triaged};
 pub use view::{Counts, DetailedView, Latencies, OperationView, ReadinessView, RecheckView, RuleView};
 
+use crate::intake::Intake;
+use crate::queue::Budget;
 use crate::recorder::Flush;
 use crate::rollout::Rollout;
 use crate::routing::SharedRouting;
@@ -58,6 +61,8 @@ pub struct Context {
     pub rollout: Arc<Rollout>,
     /// Makes the counts lasting before they are shown.
     pub flush: Flush,
+    /// Accepts checks that are posted.
+    pub intake: Intake,
     /// Who may do what.
     pub access: Access,
     /// Whether clients are served: configured, listening and not draining.
@@ -82,6 +87,8 @@ pub struct Shared {
     own: Authorities,
     sessions: Sessions,
     attempts: Attempts,
+    /// What bodies of posted checks hold while they are read.
+    posted: Arc<Budget>,
 }
 
 impl Shared {
@@ -94,7 +101,9 @@ impl Shared {
         own: Authorities,
         finished: watch::Receiver<bool>,
     ) -> Result<Self, getrandom::Error> {
-        Ok(Self { context, finished, own, sessions: Sessions::new()?, attempts: Attempts::default() })
+        let posted = Arc::new(Budget::new(checks::READ_AT_ONCE));
+        let (sessions, attempts) = (Sessions::new()?, Attempts::default());
+        Ok(Self { context, finished, own, sessions, attempts, posted })
     }
 
     /// Whether a `Host` is the listener's own: its address, or a name in the settings in force.

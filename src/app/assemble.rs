@@ -12,8 +12,9 @@ use parallax_core::transition::Transition;
 use super::StartError;
 use super::ways;
 use crate::config::Settings;
+use crate::durable::{Seal, StoreKey};
 use crate::routing::{Entry, InForce, Routing};
-use crate::store::{self, PlanFile, SeenSignature, Store, StoreError, StoreUrl, StoredStage};
+use crate::store::{self, Backlog, PlanFile, SeenSignature, Store, StoreError, StoreUrl, StoredStage};
 use crate::telemetry::Telemetry;
 use crate::tls::ServerTls;
 use crate::upstream::Reach;
@@ -23,12 +24,27 @@ use crate::upstream::Reach;
 pub(super) struct Memory {
     pub(super) totals: BTreeMap<OperationId, Tally>,
     pub(super) stages: BTreeMap<OperationId, StoredStage>,
+    /// Checks that waited when this process began.
+    pub(super) waiting: Vec<Backlog>,
 }
 
 /// The store, and the plan file beside it.
 pub(super) fn open_store(url: &str) -> Result<(Store, Option<PlanFile>), StoreError> {
     let plan_file = url.parse::<StoreUrl>()?.plan_file().map(PlanFile::at);
     Ok((store::open(url)?, plan_file))
+}
+
+/// The seal of what waits in a store. A store in which checks wait that another key has sealed is not
+/// opened: they would be lost.
+pub(super) async fn seal(url: &str, store: &Store) -> Result<Seal, StartError> {
+    let key = StoreKey::find(url.parse::<StoreUrl>()?.key_file().as_deref())?;
+    let seal = Seal::new(&key);
+    let key_id = seal.key_id().to_owned();
+    if store.read(move |backend| backend.use_key(&key_id)).await? {
+        Ok(seal)
+    } else {
+        Err(StartError::OtherKey)
+    }
 }
 
 /// What an earlier process left: counts and stages of all operations, also of those that are not
@@ -42,16 +58,17 @@ pub(super) async fn remember(
     let ids: Vec<OperationId> = operations.iter().map(|operation| operation.id.clone()).collect();
     let mut planned = plan_file.map(PlanFile::read).transpose()?.unwrap_or_default();
     planned.extend(told);
-    let (totals, stages, faults) = store
+    let (totals, stages, waiting, faults) = store
         .read(move |backend| {
             let mut faults = Vec::new();
             for id in &ids {
                 faults.extend(backend.signatures(id)?);
             }
-            Ok((backend.totals()?, backend.stages()?, faults))
+            Ok((backend.totals()?, backend.stages()?, backend.backlog()?, faults))
         })
         .await?;
-    Ok((Memory { totals: totals.into_iter().collect(), stages: store::merge(stages, planned) }, faults))
+    let (totals, stages) = (totals.into_iter().collect(), store::merge(stages, planned));
+    Ok((Memory { totals, stages, waiting }, faults))
 }
 
 /// The routing that a process begins with.
@@ -65,7 +82,12 @@ pub(super) fn routing(
         let known = memory.stages.get(&operation.id).map(|stored| (stored.stage, stored.revision));
         entry(operation, known, memory, telemetry)
     };
-    let entries = settings.operations.iter().map(entry).collect::<Result<_, _>>()?;
+    let entries: Vec<Entry> = settings.operations.iter().map(entry).collect::<Result<_, _>>()?;
+    for backlog in &memory.waiting {
+        if let Some(entry) = entries.iter().find(|entry| entry.operation.id == backlog.operation_id) {
+            entry.meter.resume(backlog.checks);
+        }
+    }
     Ok(Routing::new(entries, InForce { settings, reach: Arc::new(reach) })?)
 }
 

@@ -10,6 +10,8 @@ use tokio::sync::watch;
 
 use super::certificates;
 use crate::api::{self, Access, Context};
+use crate::durable::Durable;
+use crate::intake::Intake;
 use crate::recorder::Flush;
 use crate::rollout::Rollout;
 use crate::routing::SharedRouting;
@@ -23,6 +25,9 @@ use crate::ui;
 /// How often old samples are looked for.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 
+/// How long a posted check is kept once it is done.
+const KEEP_DONE: SignedDuration = SignedDuration::from_hours(24);
+
 /// Everything that runs on the control thread.
 pub(super) struct Control {
     pub(super) listener: TcpListener,
@@ -30,6 +35,7 @@ pub(super) struct Control {
     pub(super) routing: SharedRouting,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) store: Store,
+    pub(super) durable: Arc<Durable>,
     pub(super) rollout: Arc<Rollout>,
     pub(super) flush: Flush,
     pub(super) exporter: Option<Exporter>,
@@ -62,12 +68,14 @@ impl Control {
             Ok(listener) => listener,
             Err(error) => return tracing::error!(%error, "the control listener cannot be used"),
         };
+        let intake = Intake::new(Arc::clone(&self.routing), self.durable, self.store.clone());
         let context = Context {
             routing: self.routing,
             telemetry: self.telemetry,
             store: self.store,
             rollout: self.rollout,
             flush: self.flush,
+            intake,
             access: self.access,
             ready: self.ready,
         };
@@ -86,6 +94,11 @@ async fn purge(store: Store, routing: SharedRouting) {
             && let Err(error) = store.purge(before).await
         {
             tracing::warn!(%error, "what is older than `retention` could not be forgotten yet");
+        }
+        if let Ok(before) = Timestamp::now().checked_sub(KEEP_DONE)
+            && let Err(error) = store.forget_done(before).await
+        {
+            tracing::warn!(%error, "checks that are done could not be forgotten yet");
         }
         tokio::time::sleep(PURGE_EVERY).await;
     }

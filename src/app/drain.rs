@@ -37,8 +37,11 @@ impl Running {
             _ = cut.wait_for(|cut| *cut) => {}
         }
         self.ends.draining.send_replace(true);
-        let mut left =
-            pin!(join_in_turn(vec![std::mem::take(&mut self.clients), std::mem::take(&mut self.runners)]));
+        let mut left = pin!(join_in_turn(vec![
+            std::mem::take(&mut self.clients),
+            std::mem::take(&mut self.runners),
+            std::mem::take(&mut self.feeder),
+        ]));
         // The listener is closed with its last clone, and this may be it.
         drop(self.listeners);
         if tokio::time::timeout(drain.deadline, left.as_mut()).await.is_err() {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use parallax_core::exchange::Side;
 
 use super::{HandOverError, ReloadError};
+use crate::durable::KeyError;
 use crate::store::StoreError;
 use crate::tls::TlsError;
 
@@ -41,6 +42,15 @@ pub enum StartError {
     /// The store could not be opened or read.
     #[error("`store`: {0}")]
     Store(#[from] StoreError),
+    /// The key that seals what waits in the store cannot be used.
+    #[error("`store`: {0}")]
+    StoreKey(#[from] KeyError),
+    /// Checks wait that another key has sealed.
+    #[error(
+        "`store`: checks wait in it that were sealed with another key; start with the key of before \
+         (PARALLAX_STORE_KEY, or the file ending in .key beside the store), or move the store away"
+    )]
+    OtherKey,
     /// The metrics could not be registered.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),

@@ -92,6 +92,8 @@ fn needs_restart(present: &Settings, wanted: &Settings, runners: usize) -> Vec<&
         ("traces", present.traces == wanted.traces),
         ("limits.queue_checks", present.limits.queue_checks == wanted.limits.queue_checks),
         ("limits.queue_bytes", present.limits.queue_bytes == wanted.limits.queue_bytes),
+        ("limits.stored_checks", present.limits.stored_checks == wanted.limits.stored_checks),
+        ("limits.stored_bytes", present.limits.stored_bytes == wanted.limits.stored_bytes),
         // Each runner has at least one in flight.
         ("candidate.max_in_flight", wanted.candidate.max_in_flight >= runners),
     ];

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use parallax_core::isolation::Isolation;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::assemble::{self, Listeners, Memory, Opened};
 use super::telling::{LogThread, Telling};
@@ -14,6 +14,7 @@ use super::{StartError, control, own_address, threads, ways};
 use crate::access_log::Reopen;
 use crate::api::Access;
 use crate::config::Settings;
+use crate::durable::{Durable, Feeder, Feeding, Shelving};
 use crate::isolate::Children;
 use crate::proxy::{self, Acceptor, Edge, Worker, WorkerHandle};
 use crate::queue::{self, Queue};
@@ -25,6 +26,9 @@ use crate::store::{Store, StoredStage};
 use crate::telemetry::Telemetry;
 use crate::tls::ServerTls;
 use crate::traces::Exporter;
+
+/// Checks on their way from the proxy to the store, at most; more stay in memory.
+const TO_STORE: usize = 1_024;
 
 /// The program while it runs. Dropping it without [`Running::stop`] leaves the threads to the end
 /// of the process.
@@ -39,6 +43,9 @@ pub struct Running {
     pub(super) listeners: Listeners,
     pub(super) clients: Vec<JoinHandle<()>>,
     pub(super) runners: Vec<JoinHandle<()>>,
+    /// Takes checks from the store to the runners and back.
+    pub(super) feeder: Vec<JoinHandle<()>>,
+    pub(super) feeding: Feeding,
     pub(super) control_thread: Option<JoinHandle<()>>,
     pub(super) log: Option<LogThread>,
     /// Has the access log opened again.
@@ -57,6 +64,7 @@ pub(super) struct Parts {
     pub(super) rollout: Arc<Rollout>,
     pub(super) flush: Flush,
     pub(super) store: Store,
+    pub(super) durable: Arc<Durable>,
     pub(super) access: Access,
     pub(super) memory: Memory,
     pub(super) tls: Option<Arc<ServerTls>>,
@@ -99,6 +107,8 @@ impl Prepared {
         let telemetry = Arc::new(Telemetry::new()?);
         let telling = Telling::open(&settings, &telemetry)?;
         let tls = assemble::tls(&settings)?;
+        let seal = assemble::seal(&settings.store, &store).await?;
+        let durable = Durable::new(seal, store.clone(), &settings.limits, &memory.waiting, &telemetry);
         let access = Access::new(&settings.control.tokens);
         let reach = ways::reach(&settings, &telemetry)?;
         let routing = assemble::routing(Arc::new(settings), reach, &memory, &telemetry)?;
@@ -106,7 +116,8 @@ impl Prepared {
         let recorder = Recorder::new(store.clone(), Arc::clone(&telemetry), faults);
         let rollout = Arc::new(Rollout::new(Arc::clone(&routing), store.clone(), plan_file));
         let flush = Flush::new(Arc::clone(&recorder));
-        let parts = Parts { routing, telemetry, recorder, rollout, flush, store, access, memory, tls };
+        let parts =
+            Parts { routing, telemetry, recorder, rollout, flush, store, durable, access, memory, tls };
         Ok(Self { listeners, parts, telling })
     }
 
@@ -122,6 +133,7 @@ impl Prepared {
         };
         let (proxy, control) = (local_address(&listeners.proxy)?, local_address(&listeners.control)?);
         let (queue, runners) = start_runners(&parts, &telling.carried, &ends)?;
+        let (queue, feeding, feeder) = start_feeder(&parts, &queue, &ends)?;
         let edge = telling.edge(proxy.port());
         let clients = start_proxy(&parts, (queue, edge), again(&listeners.proxy)?, &ends)?;
         let Telling { log, reopen, exporter, .. } = telling;
@@ -134,6 +146,8 @@ impl Prepared {
             listeners,
             clients,
             runners,
+            feeder,
+            feeding,
             control_thread,
             log,
             reopen,
@@ -159,13 +173,14 @@ impl Running {
     /// Starts the control listener, and the writing of counts.
     pub(super) fn open_control(&mut self) -> Result<(), StartError> {
         let exporter = self.exporter.take();
-        let Parts { routing, telemetry, rollout, flush, store, access, tls, .. } = &self.parts;
+        let Parts { routing, telemetry, rollout, flush, store, durable, access, tls, .. } = &self.parts;
         let control = control::Control {
             listener: again(&self.listeners.control)?,
             tls: tls.clone(),
             routing: Arc::clone(routing),
             telemetry: Arc::clone(telemetry),
             store: store.clone(),
+            durable: Arc::clone(durable),
             rollout: Arc::clone(rollout),
             flush: flush.clone(),
             exporter,
@@ -216,6 +231,24 @@ fn start_runners(
         threads.push(threads::start(&format!("plx-run-{number}"), work).map_err(StartError::Thread)?);
     }
     Ok((queue, threads))
+}
+
+/// Gives the queue as the proxy has it, from which checks of durable operations go to the store.
+fn start_feeder(
+    parts: &Parts,
+    queue: &Queue,
+    ends: &Ends,
+) -> Result<(Queue, Feeding, Vec<JoinHandle<()>>), StartError> {
+    let durable = &parts.durable;
+    let (to_store, jobs) = mpsc::channel(TO_STORE);
+    let (feeder, feeding) = Feeder::new(Arc::clone(durable), Arc::clone(&parts.routing), queue.clone());
+    let shelving = Shelving::new(jobs, Arc::clone(durable), queue.clone());
+    let draining = ends.draining.subscribe();
+    let work = move || async move {
+        tokio::join!(feeder.run(draining), shelving.run());
+    };
+    let thread = threads::start("plx-feed", work).map_err(StartError::Thread)?;
+    Ok((queue.with_store(to_store), feeding, vec![thread]))
 }
 
 fn start_proxy(

@@ -85,8 +85,9 @@ impl Scalar for Destination {
     }
 }
 
-#[derive(Clone, Copy)]
-struct YesNo(bool);
+/// `true` or `false`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct YesNo(pub(super) bool);
 
 impl Scalar for YesNo {
     fn read(text: &str) -> Result<Self, String> {

@@ -21,7 +21,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::access_log::AccessLogFile;
+use super::access_log::{AccessLogFile, YesNo};
 use super::drain::DrainFile;
 use super::error::At;
 use super::forwarded::Forwarded;
@@ -216,8 +216,8 @@ pub(super) struct OperationFile {
     pub(super) latency_limit: Option<Later>,
     /// Whether its requests may run on both sides: `auto` (default: GET, HEAD, OPTIONS), `true`, `false`.
     pub(super) idempotent: Option<Raw<Idempotent>>,
-    /// Keeping its checks on disk. This version knows `false` only.
-    pub(super) durable: Option<Later>,
+    /// Whether checks of its proxied requests wait on disk, as posted ones do; `false` by default.
+    pub(super) durable: Option<Raw<YesNo>>,
     /// Asking both sides again after a mismatch of a GET or HEAD; on by default, or `off`.
     pub(super) recheck: Option<RecheckFile>,
     /// When a copy leaves: `after` the answer (default), or `concurrent`, together with a request that

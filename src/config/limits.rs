@@ -19,6 +19,11 @@ pub(super) struct LimitsFile {
     pub(super) queue_checks: Option<Raw<Count>>,
     /// Bytes of checks that wait, at most; `256MiB` by default.
     pub(super) queue_bytes: Option<Raw<Size>>,
+    /// Checks that wait in the store, at most: posted ones, and those of operations with `durable: true`;
+    /// 1000000 by default. Beyond them 503.
+    pub(super) stored_checks: Option<Raw<Count>>,
+    /// Bytes of checks that wait in the store, at most; `4GiB` by default. Beyond them 503.
+    pub(super) stored_bytes: Option<Raw<Size>>,
     /// Longest head of a request; `32KiB` by default. Beyond it 431.
     pub(super) head: Option<Raw<Size>>,
     /// Most header fields of a request; 100 by default. Beyond them 431.
@@ -47,6 +52,10 @@ pub struct Limits {
     pub queue_checks: usize,
     /// Bytes of checks that wait, at most.
     pub queue_bytes: usize,
+    /// Checks that wait in the store, at most.
+    pub stored_checks: usize,
+    /// Bytes of checks that wait in the store, at most.
+    pub stored_bytes: usize,
     /// Longest head of a request, in bytes.
     pub head_bytes: usize,
     /// Most header fields of a request.
@@ -85,6 +94,8 @@ pub(super) fn resolve(file: Option<&LimitsFile>, problems: &mut Problems) -> Lim
     Limits {
         queue_checks: get(file.queue_checks.as_ref(), Count(10_000), problems).0,
         queue_bytes: get(file.queue_bytes.as_ref(), Size(256 << 20), problems).0,
+        stored_checks: get(file.stored_checks.as_ref(), Count(1_000_000), problems).0,
+        stored_bytes: get(file.stored_bytes.as_ref(), Size(4 << 30), problems).0,
         head_bytes: get(file.head.as_ref(), Size(32 << 10), problems).0,
         headers: get(file.headers.as_ref(), Count(100), problems).0,
         uri_bytes,

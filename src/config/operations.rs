@@ -12,6 +12,7 @@ use parallax_core::rule::{HeaderProfile, Origins, Rules};
 use parallax_core::stage::InitialStage;
 use parallax_core::template::Template;
 
+use super::access_log::YesNo;
 use super::error::{At, Problems};
 use super::file::{File, Later, OperationFile, RedactFile};
 use super::resolve::{get, later};
@@ -41,11 +42,10 @@ pub(super) fn resolve(file: &File, origins: &Origins, problems: &mut Problems) -
 }
 
 fn later_keys(file: &OperationFile, problems: &mut Problems) {
-    let keys: [(&str, &Option<Later>, Option<&str>); 7] = [
+    let keys: [(&str, &Option<Later>, Option<&str>); 6] = [
         ("confidence", &file.confidence, Some("off")),
         ("min_distinct", &file.min_distinct, Some("1")),
         ("latency_limit", &file.latency_limit, Some("off")),
-        ("durable", &file.durable, Some("false")),
         ("version", &file.version, None),
         ("canary", &file.canary, None),
         ("rollback_when", &file.rollback_when, Some("off")),
@@ -75,6 +75,7 @@ impl<'a> Layers<'a> {
             idempotent: self.value(|file| file.idempotent.as_ref(), Idempotent::Auto, problems),
             when: self.value(|file| file.when.as_ref(), When::After, problems),
             recheck: recheck::resolve([self.own, self.defaults].map(|file| file.recheck.as_ref()), problems),
+            durable: self.value(|file| file.durable.as_ref(), YesNo(false), problems).0,
             body_limit: self.value(|file| file.body_limit.as_ref(), Size(1 << 20), problems).0,
             rules: self.rules(problems),
             redaction: self.redaction(problems),

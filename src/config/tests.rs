@@ -52,6 +52,8 @@ fn the_smallest_file_has_the_contracts_defaults() {
     let limits = Limits {
         queue_checks: 10_000,
         queue_bytes: 256 << 20,
+        stored_checks: 1_000_000,
+        stored_bytes: 4 << 30,
         head_bytes: 32 << 10,
         headers: 100,
         uri_bytes: 8 << 10,

@@ -54,6 +54,8 @@ pub struct Queue {
     next: Arc<AtomicUsize>,
     budget: Arc<Budget>,
     places: Arc<Places>,
+    /// Where checks of durable operations go instead.
+    to_store: Option<mpsc::Sender<Box<Job>>>,
 }
 
 struct Places {
@@ -90,6 +92,7 @@ pub fn channel(
         next: Arc::new(AtomicUsize::new(0)),
         budget: Arc::new(Budget::new(bytes)),
         places: Arc::new(Places { taken: AtomicUsize::new(0), limit: checks, depth }),
+        to_store: None,
     };
     (queue, receivers)
 }
@@ -101,17 +104,47 @@ impl Queue {
         &self.budget
     }
 
+    /// The same queue, but for checks of durable operations: those go to the store first.
+    #[must_use]
+    pub fn with_store(&self, to_store: mpsc::Sender<Box<Job>>) -> Self {
+        Self { to_store: Some(to_store), ..self.clone() }
+    }
+
     /// Hands a check over without waiting; where there is no place, it is counted as skipped.
     pub fn offer(&self, waiting: Waiting, ticket: Ticket, reservation: Reservation) {
         let Some(place) = self.take_place() else {
             return ticket.skip(Skip::QueueFull);
         };
         let job = Box::new(Job { waiting, ticket, reservation, place, since: Instant::now() });
+        match &self.to_store {
+            Some(to_store) if job.waiting.operation.durable => {
+                if let Err(refused) = to_store.try_send(job) {
+                    self.hand_over(refused.into_inner());
+                }
+            }
+            Some(_) | None => self.hand_over(job),
+        }
+    }
+
+    /// Hands a check over that has its place already.
+    pub fn hand_over(&self, job: Box<Job>) {
         if let Err(refused) = self.next_runner().try_send(Work::Check(job))
             && let Work::Check(job) = refused.into_inner()
         {
-            job.ticket.skip(Skip::QueueFull);
+            if job.ticket.stored_id().is_some() {
+                job.ticket.give_back();
+            } else {
+                job.ticket.skip(Skip::QueueFull);
+            }
         }
+    }
+
+    /// A place and room for a check from the store, where there is any.
+    #[must_use]
+    pub fn room(&self, bytes: usize) -> Option<(Place, Reservation)> {
+        let mut reservation = self.budget.reservation();
+        let place = self.take_place()?;
+        reservation.grow(bytes).then_some((place, reservation))
     }
 
     /// Hands over, without waiting, a copy that leaves together with its request. None where there is

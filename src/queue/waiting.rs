@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::uri::PathAndQuery;
 use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use parallax_core::check::{Check, CheckId};
-use parallax_core::exchange::{Answer, Body, Exchange, Request, Side};
+use parallax_core::exchange::{Answer, Body, Digest, Exchange, Request, Side};
 use parallax_core::format::DigestStream;
 use parallax_core::operation::Operation;
 
@@ -45,6 +45,8 @@ pub enum CapturedBody {
     /// More than the operation's limit: its hash so far, and the pieces that are still to be
     /// hashed.
     Hashing(Box<DigestStream>, VecDeque<Bytes>),
+    /// More than the limit: its hash.
+    Hashed(Digest),
 }
 
 impl CapturedBody {
@@ -55,6 +57,7 @@ impl CapturedBody {
                 rest.iter().for_each(|piece| digest.update(piece));
                 Body::Digest(digest.finish())
             }
+            Self::Hashed(digest) => Body::Digest(digest),
         }
     }
 }
@@ -83,6 +86,32 @@ pub struct Waiting {
 }
 
 impl Waiting {
+    /// A check whose exchange is complete already.
+    #[must_use]
+    pub fn of(operation: Arc<Operation>, reach: Arc<Reach>, request: Request, answered: Exchange) -> Self {
+        let Request { method, target, headers, body } = request;
+        let Exchange { side: answering, answer, latency } = answered;
+        let whole = |body| {
+            let mut chunks = Chunks::default();
+            chunks.push(body);
+            chunks
+        };
+        Self {
+            operation,
+            reach,
+            request: RequestHead { method, target, headers, extensions: Extensions::new() },
+            request_body: whole(body),
+            answering,
+            answer: AnswerHead { status: answer.status, headers: answer.headers },
+            answer_body: match answer.body {
+                Body::Whole(bytes) => CapturedBody::Whole(whole(bytes)),
+                Body::Digest(digest) => CapturedBody::Hashed(digest),
+            },
+            trailers: answer.trailers,
+            latency,
+        }
+    }
+
     /// The side that is still to be asked.
     #[must_use]
     pub fn asked(&self) -> Side {

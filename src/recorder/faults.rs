@@ -160,7 +160,7 @@ impl Faults {
                     unwritten.explanations.add_all(&explanations);
                 }
                 Write::Sample(report) => self.keep(*report),
-                Write::Tally { .. } | Write::Transition(_) => {}
+                Write::Tally { .. } | Write::Transition(_) | Write::Check(_) | Write::Done(_) => {}
             }
         }
     }

@@ -3,13 +3,12 @@
 //!
 //! A check is sent soon or not at all: one that has waited for longer than the side may take would
 //! hold a moment's answer against a much later one, and come on top of whatever made it wait. It is
-//! skipped as `overload`, as is one that comes while the breaker is open.
+//! skipped as `overload`, as is one that comes while the breaker is open; one from the store goes
+//! back there and comes again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use parallax_core::verdict::Skip;
 
 use super::gate::{Gate, Pass};
 use crate::queue::Job;
@@ -97,7 +96,7 @@ impl Lane {
         let is_late = now.saturating_duration_since(job.since) > self.patience;
         let pass = if is_late { None } else { self.gate.enter(now) };
         let Some(pass) = pass else {
-            job.ticket.skip(Skip::Overload);
+            job.ticket.give_back();
             return None;
         };
         self.running += 1;

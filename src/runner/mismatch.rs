@@ -102,12 +102,12 @@ impl Mismatch {
 
     fn settle(&mut self, finding: Finding, noise: Vec<Difference>) {
         let Some(open) = self.open.take() else { return };
-        let Open { shared, check, other, judged, ticket, .. } = *open;
+        let Open { shared, check, other, judged, mut ticket, .. } = *open;
         record_noise(&shared, (&check, &other), noise, finding);
         let judged = match finding.cause() {
             Some(cause) => Judged { verdict: Verdict::Failed(cause), masked: Vec::new() },
             None => {
-                record(&shared, &check, Some(&other), &judged.verdict, Some(finding));
+                record(&shared, &check, Some(&other), &judged.verdict, Some(finding), &mut ticket);
                 judged
             }
         };

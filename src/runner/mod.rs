@@ -269,7 +269,7 @@ impl Runner {
         let shared = Arc::clone(&self.shared);
         // In a box of its own, because a task is copied several times on its way, and this one is
         // kilobytes.
-        let check = Box::pin(async move { result::run(&shared, *job, pass, new_id()).await });
+        let check = Box::pin(async move { result::run(&shared, *job, pass).await });
         running.spawn(async move {
             // A check that panics has counted itself by dropping its ticket.
             let mismatch = AssertUnwindSafe(check).catch_unwind().await.ok().flatten();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{Extensions, header};
-use parallax_core::check::{Check, CheckId};
+use parallax_core::check::Check;
 use parallax_core::exchange::{Answer, Body, Exchange, Side};
 use parallax_core::isolation;
 use parallax_core::judge::judge_with;
@@ -13,10 +13,10 @@ use parallax_core::report::Report;
 use parallax_core::signature::Signature;
 use parallax_core::verdict::{Cause, Difference, Differences, Outcome, Skip, Verdict};
 
-use super::Shared;
 use super::copy::{self, Missed, Why};
 use super::gate::Pass;
 use super::mismatch::{Mismatch, Open};
+use super::{Shared, new_id};
 use crate::queue::{Job, Reservation};
 use crate::recorder::Notice;
 use crate::telemetry::Ticket;
@@ -29,12 +29,12 @@ const LARGE: usize = 256 * 1024;
 const CODED: usize = 16;
 
 /// Runs a check and counts it, unless it is a mismatch that is to be looked at again.
-pub(super) async fn run(shared: &Arc<Shared>, job: Job, pass: Pass, id: CheckId) -> Option<Mismatch> {
+pub(super) async fn run(shared: &Arc<Shared>, job: Job, pass: Pass) -> Option<Mismatch> {
     let Job { waiting, ticket, mut reservation, place, since: _ } = job;
     drop(place);
     let asked = waiting.asked();
     let sides = Arc::clone(waiting.reach.for_copies(shared.number));
-    let (check, extensions) = waiting.into_check(id);
+    let (check, extensions) = waiting.into_check(ticket.stored_id().unwrap_or_else(new_id));
     let what = (&check, Why::Check);
     let for_recheck = for_recheck(&check, &extensions);
     let other = ask(shared, sides.of(asked), what, extensions, (&mut reservation, pass)).await;
@@ -81,7 +81,7 @@ pub(super) async fn ask(
 pub(super) async fn judge(
     shared: &Arc<Shared>,
     Answered { sides, check, for_recheck, other }: Answered,
-    ticket: Ticket,
+    mut ticket: Ticket,
     reservation: Reservation,
 ) -> Option<Mismatch> {
     let other = match other {
@@ -107,7 +107,7 @@ pub(super) async fn judge(
             let (other, recheck, extensions) = match (other, for_recheck) {
                 (Ok(other), Some((recheck, extensions))) if is_mismatch => (other, recheck, extensions),
                 (other, _) => {
-                    record(&shared, &check, other.as_ref().ok(), &judged.verdict, None);
+                    record(&shared, &check, other.as_ref().ok(), &judged.verdict, None, &mut ticket);
                     ticket.judged(&judged);
                     return None;
                 }
@@ -136,24 +136,32 @@ pub(super) fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
     waits || weight(answered) + other.map_or(0, weight) > LARGE
 }
 
-/// Counts a mismatch under its faults, and keeps a sample now and then.
+/// Counts a mismatch under its faults, and keeps a sample now and then. Where somebody may ask for this
+/// one check, its ticket notes what differs, whether a sample is due or not.
 pub(super) fn record(
     shared: &Shared,
     check: &Check,
     other: Option<&Answer>,
     verdict: &Verdict,
     recheck: Option<Finding>,
+    ticket: &mut Ticket,
 ) {
     let Verdict::Unmatched(differences) = verdict else { return };
     let operation = &check.operation;
     let signatures = Signature::all_of(&operation.id, &differences.kept);
-    let Notice::Sample { suppressed } = shared.recorder.count(&operation.id, signatures, Instant::now())
-    else {
+    let notice = shared.recorder.count(&operation.id, signatures, Instant::now());
+    let is_asked_for = ticket.stored_id().is_some();
+    if notice == Notice::Count && !is_asked_for {
         return;
-    };
+    }
     let report = Report { recheck, ..report(check, other, verdict) };
-    log_unmatched(&report, suppressed);
-    shared.recorder.keep(report);
+    if is_asked_for {
+        ticket.note(report.differences.clone());
+    }
+    if let Notice::Sample { suppressed } = notice {
+        log_unmatched(&report, suppressed);
+        shared.recorder.keep(report);
+    }
 }
 
 /// Counts the places where the answering side differs from itself. The sample of one is the pair that

@@ -11,6 +11,7 @@ use parallax_core::transition::Transition;
 
 use super::StoreError;
 use super::backend::{Backend, Minute, Purged, SeenSignature, StoredStage, Write};
+use super::checks::{Acceptance, Backlog, Claim, KeptCheck, Lease, Room};
 
 /// No store at the moment.
 pub(super) struct Absent;
@@ -18,7 +19,7 @@ pub(super) struct Absent;
 const GONE: StoreError = StoreError::HandedOver;
 
 impl Backend for Absent {
-    fn write(&mut self, _: &[Write]) -> Result<(), StoreError> {
+    fn write(&mut self, _: &[Write]) -> Result<Vec<Acceptance>, StoreError> {
         Err(GONE)
     }
 
@@ -55,6 +56,38 @@ impl Backend for Absent {
     }
 
     fn purge(&mut self, _: Timestamp, _: usize) -> Result<Purged, StoreError> {
+        Err(GONE)
+    }
+
+    fn claim(&mut self, _: Timestamp, _: Lease, _: Room) -> Result<Claim, StoreError> {
+        Err(GONE)
+    }
+
+    fn renew(&mut self, _: Lease, _: &[CheckId]) -> Result<(), StoreError> {
+        Err(GONE)
+    }
+
+    fn release(&mut self, _: u64, _: &[CheckId]) -> Result<(), StoreError> {
+        Err(GONE)
+    }
+
+    fn outlive(&mut self, _: u64) -> Result<(), StoreError> {
+        Err(GONE)
+    }
+
+    fn kept(&mut self, _: CheckId) -> Result<Option<KeptCheck>, StoreError> {
+        Err(GONE)
+    }
+
+    fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
+        Err(GONE)
+    }
+
+    fn forget_done(&mut self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        Err(GONE)
+    }
+
+    fn use_key(&mut self, _: &[u8]) -> Result<bool, StoreError> {
         Err(GONE)
     }
 }

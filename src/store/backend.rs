@@ -18,6 +18,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::StoreError;
+use super::checks::{Acceptance, Backlog, Claim, Completion, KeptCheck, Lease, NewCheck, NewState, Room};
 
 /// Samples kept per signature, the newest. A fault is understood from a handful; twenty leave
 /// room for the rarer shapes of it without keeping a copy of the traffic.
@@ -28,12 +29,13 @@ pub const MAX_SIGNATURES: usize = 1_000;
 
 /// A place to keep what must outlive the process.
 pub trait Backend: Send {
-    /// Writes all of the batch or none of it; it is durable when this returns.
+    /// Writes all of the batch or none of it; it is durable when this returns. Tells what the store
+    /// says to the checks in it, in their order.
     ///
     /// # Errors
     /// A refusal (see [`StoreError::is_refusal`]) when one of the writes can never be right, and
     /// otherwise what is wrong with the store. Never tried again from here: the caller decides.
-    fn write(&mut self, batch: &[Write]) -> Result<(), StoreError>;
+    fn write(&mut self, batch: &[Write]) -> Result<Vec<Acceptance>, StoreError>;
 
     /// Lasting totals of every operation that ever counted anything.
     ///
@@ -74,6 +76,33 @@ pub trait Backend: Send {
     /// Forgets samples and minutes from before `before`, at most `limit` of each, the oldest
     /// samples first. Lasting totals, signatures, stages and audit stay.
     fn purge(&mut self, before: Timestamp, limit: usize) -> Result<Purged, StoreError>;
+
+    /// Takes the leases of checks that nobody has a lease of at `now`, as many as there is room for,
+    /// those that were accepted first. One of which too many leases have run out is given up instead.
+    fn claim(&mut self, now: Timestamp, lease: Lease, room: Room) -> Result<Claim, StoreError>;
+
+    /// Renews the leases of these checks, as far as the holder has them.
+    fn renew(&mut self, lease: Lease, checks: &[CheckId]) -> Result<(), StoreError>;
+
+    /// Gives back the leases of these checks, as far as the holder has them: they may be claimed at
+    /// once, and no attempt is counted.
+    fn release(&mut self, holder: u64, checks: &[CheckId]) -> Result<(), StoreError>;
+
+    /// Lets all leases run out that are not of this holder. For whoever knows that no other lives.
+    fn outlive(&mut self, holder: u64) -> Result<(), StoreError>;
+
+    /// A check that was accepted, until it is forgotten.
+    fn kept(&mut self, id: CheckId) -> Result<Option<KeptCheck>, StoreError>;
+
+    /// What waits or runs.
+    fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError>;
+
+    /// Forgets checks that were done before `before`, at most `limit`, and tells how many.
+    fn forget_done(&mut self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// Notes which key seals from now on. Says no, and changes nothing, while checks wait that
+    /// another key has sealed.
+    fn use_key(&mut self, key_id: &[u8]) -> Result<bool, StoreError>;
 }
 
 /// Something to be kept.
@@ -115,6 +144,11 @@ pub enum Write {
     /// A change of stage: the operation's stage, unless a later one is stored, and its audit row.
     /// The same transition may be written again and counts once.
     Transition(Box<Transition>),
+    /// Accepts a check and counts its request.
+    Check(Box<NewCheck>),
+    /// Ends a check, counts how, and erases what was sealed. One that is done already, or was never
+    /// accepted, stays as it is and counts nothing.
+    Done(Box<Completion>),
 }
 
 /// A minute since 1970 in UTC.
@@ -194,6 +228,15 @@ impl Write {
         Self::Seen { signature: Box::new(signature), explanations, count, at }
     }
 
+    /// Bytes of a check that is to wait.
+    pub(super) fn waiting_bytes(&self) -> Option<u64> {
+        let Self::Check(check) = self else { return None };
+        match &check.state {
+            NewState::Waiting(sealed) => Some(sealed.len() as u64),
+            NewState::Skipped(_) => None,
+        }
+    }
+
     /// A single write counts less than this; more is a subtraction gone wrong.
     const MAX_COUNT: u64 = 1 << 53;
 
@@ -210,6 +253,8 @@ impl Write {
             Self::Transition(transition) => {
                 validate_counts([transition.revision]).and_then(|()| validate_instant(transition.at))
             }
+            Self::Check(check) => validate_instant(check.at),
+            Self::Done(completion) => validate_instant(completion.at),
         }
     }
 }

@@ -431,6 +431,8 @@ macro_rules! contract {
     };
 }
 
+mod checks;
+
 contract! {
     an_empty_store_has_nothing,
     tallies_add_up_per_minute_and_for_good,

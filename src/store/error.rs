@@ -87,6 +87,14 @@ pub enum StoreError {
         /// What the system said.
         detail: String,
     },
+    /// A commit has failed, and whether it landed cannot be told before the store is in order again.
+    #[error("the store {place} cannot tell yet whether a write has landed: {detail}")]
+    Unsettled {
+        /// The store.
+        place: String,
+        /// What the system said.
+        detail: String,
+    },
     /// A write that no store would take. Nothing of it was written.
     #[error("the store refuses a write that cannot be right: {problem}")]
     Invalid {
@@ -125,6 +133,7 @@ impl StoreError {
             | Self::Corrupt { .. }
             | Self::PlanFile { .. }
             | Self::Unavailable { .. }
+            | Self::Unsettled { .. }
             | Self::HandedOver
             | Self::Closed => false,
         }

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::StoreError;
 use super::absent::Absent;
 use super::backend::{Backend, Purged, Write};
+use super::checks::{Acceptance, NewCheck};
 use crate::tasks;
 
 /// Calls that may wait for the store's thread.
@@ -57,6 +58,20 @@ impl Store {
     /// A refusal (see [`StoreError::is_refusal`]) when one of these writes can never be right,
     /// and otherwise what is wrong with the store. It is not tried again.
     pub async fn write(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        self.write_all(writes).await.map(drop)
+    }
+
+    /// Accepts all of `checks` and tells what the store says to each, in their order; they are
+    /// durable when this returns.
+    ///
+    /// # Errors
+    /// What is wrong with the store: then none of them is accepted as far as is known. Asking for
+    /// them by name tells, once the store is in order again.
+    pub async fn accept(&self, checks: Vec<NewCheck>) -> Result<Vec<Acceptance>, StoreError> {
+        self.write_all(checks.into_iter().map(|check| Write::Check(Box::new(check))).collect()).await
+    }
+
+    async fn write_all(&self, writes: Vec<Write>) -> Result<Vec<Acceptance>, StoreError> {
         let (done, result) = oneshot::channel();
         self.call(Call::Write(Writes { writes, done })).await?;
         result.await.map_err(|_| StoreError::Closed)?
@@ -95,6 +110,15 @@ impl Store {
                 return Ok(purged);
             }
         }
+    }
+
+    /// Forgets checks that were done before `before`, in steps that let others in between.
+    ///
+    /// # Errors
+    /// What is wrong with the store; what was forgotten until then stays so.
+    pub async fn forget_done(&self, before: Timestamp) -> Result<(), StoreError> {
+        while self.read(move |backend| backend.forget_done(before, PURGE_STEP)).await? == PURGE_STEP {}
+        Ok(())
     }
 
     /// Whether the last call found the store in order.
@@ -159,8 +183,11 @@ type Read = Box<dyn FnOnce(&mut dyn Backend, &dyn Fn(Option<&StoreError>)) + Sen
 
 struct Writes {
     writes: Vec<Write>,
-    done: oneshot::Sender<Result<(), StoreError>>,
+    done: oneshot::Sender<Written>,
 }
+
+/// What the store says to the checks among the writes.
+type Written = Result<Vec<Acceptance>, StoreError>;
 
 /// The thread: has the backend to itself.
 struct Keeper {
@@ -219,20 +246,26 @@ impl Keeper {
         group
     }
 
-    /// One transaction for all; when one of them is at fault, one for each, so that only that one
-    /// has its error.
+    /// One transaction for all; when one of them is at fault, or there is no room for all, one for
+    /// each, so that only that one has its error.
     fn commit(&mut self, group: Group) {
         let result = self.backend.write(&group.writes);
-        let is_shared_refusal = group.callers.len() > 1 && result.as_ref().is_err_and(StoreError::is_refusal);
+        let is_shared_refusal = group.callers.len() > 1
+            && result
+                .as_ref()
+                .is_err_and(|error| error.is_refusal() || matches!(error, StoreError::Full { .. }));
         note(&self.fault, result.as_ref().err());
+        let mut said = result.map(Vec::into_iter);
         let mut start = 0;
         for (end, done) in group.callers {
+            let writes = &group.writes[start..end];
             let result = if is_shared_refusal {
-                let own = self.backend.write(&group.writes[start..end]);
+                let own = self.backend.write(writes);
                 note(&self.fault, own.as_ref().err());
                 own
             } else {
-                result.clone()
+                let checks = writes.iter().filter(|write| matches!(write, Write::Check(_))).count();
+                said.as_mut().map(|said| said.take(checks).collect()).map_err(|error| error.clone())
             };
             // Whoever wrote may not wait for it.
             _ = done.send(result);
@@ -257,7 +290,7 @@ fn note(fault: &watch::Sender<Option<StoreError>>, error: Option<&StoreError>) {
 #[derive(Default)]
 struct Group {
     writes: Vec<Write>,
-    callers: Vec<(usize, oneshot::Sender<Result<(), StoreError>>)>,
+    callers: Vec<(usize, oneshot::Sender<Written>)>,
 }
 
 impl Group {

@@ -1,6 +1,8 @@
 //! The store in memory: for the demo, for tests, and so that the trait is real. It keeps the same
 //! promises as the others except the one: it is gone with the process.
 
+mod checks;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +15,12 @@ use parallax_core::signature::{Signature, SignatureId};
 use parallax_core::tally::Tally;
 use parallax_core::transition::Transition;
 
+use self::checks::Checks;
 use super::StoreError;
 use super::backend::{
     Backend, MAX_SAMPLES, MAX_SIGNATURES, Minute, Purged, SeenSignature, StoredStage, Write, other_signature,
 };
+use super::checks::{Acceptance, Backlog, Claim, Completion, KeptCheck, Lease, NewCheck, Room};
 
 /// A store that is gone with the process.
 #[derive(Debug, Default)]
@@ -27,6 +31,7 @@ pub struct Memory {
     samples: BTreeMap<CheckId, Report>,
     stages: BTreeMap<OperationId, StoredStage>,
     audit: BTreeMap<(OperationId, u64), Transition>,
+    checks: Checks,
 }
 
 #[derive(Debug)]
@@ -37,12 +42,9 @@ struct Fault {
 }
 
 impl Backend for Memory {
-    fn write(&mut self, batch: &[Write]) -> Result<(), StoreError> {
+    fn write(&mut self, batch: &[Write]) -> Result<Vec<Acceptance>, StoreError> {
         self.refuse(batch)?;
-        for write in batch {
-            self.apply(write);
-        }
-        Ok(())
+        Ok(batch.iter().filter_map(|write| self.apply(write)).collect())
     }
 
     fn totals(&mut self) -> Result<Vec<(OperationId, Tally)>, StoreError> {
@@ -114,6 +116,43 @@ impl Backend for Memory {
         }
         Ok(Purged { samples: old.len(), minutes: minutes.len() })
     }
+
+    fn claim(&mut self, now: Timestamp, lease: Lease, room: Room) -> Result<Claim, StoreError> {
+        let (claim, dead) = self.checks.claim(now, lease, room);
+        dead.iter().for_each(|completion| self.complete(completion));
+        Ok(claim)
+    }
+
+    fn renew(&mut self, lease: Lease, checks: &[CheckId]) -> Result<(), StoreError> {
+        self.checks.renew(lease, checks);
+        Ok(())
+    }
+
+    fn release(&mut self, holder: u64, checks: &[CheckId]) -> Result<(), StoreError> {
+        self.checks.release(holder, checks);
+        Ok(())
+    }
+
+    fn outlive(&mut self, holder: u64) -> Result<(), StoreError> {
+        self.checks.outlive(holder);
+        Ok(())
+    }
+
+    fn kept(&mut self, id: CheckId) -> Result<Option<KeptCheck>, StoreError> {
+        Ok(self.checks.kept(id))
+    }
+
+    fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
+        Ok(self.checks.backlog())
+    }
+
+    fn forget_done(&mut self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        Ok(self.checks.forget_done(before, limit))
+    }
+
+    fn use_key(&mut self, key_id: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.checks.use_key(key_id))
+    }
 }
 
 impl Memory {
@@ -135,7 +174,8 @@ impl Memory {
         Ok(())
     }
 
-    fn apply(&mut self, write: &Write) {
+    /// Writes it, and tells what is said to a check.
+    fn apply(&mut self, write: &Write) -> Option<Acceptance> {
         match write {
             Write::Tally { operation_id, minute, tally } => self.count(operation_id, *minute, tally),
             Write::Seen { signature, explanations, count, at } => {
@@ -148,6 +188,21 @@ impl Memory {
             }
             Write::Sample(report) => self.keep_sample(report),
             Write::Transition(transition) => self.move_stage(transition),
+            Write::Check(check) => return Some(self.accept(check)),
+            Write::Done(completion) => self.complete(completion),
+        }
+        None
+    }
+
+    fn accept(&mut self, check: &NewCheck) -> Acceptance {
+        let (said, counted) = self.checks.accept(check);
+        self.count(&check.operation_id, Minute::of(check.at), &counted);
+        said
+    }
+
+    fn complete(&mut self, completion: &Completion) {
+        if let Some(operation_id) = self.checks.complete(completion) {
+            self.count(&operation_id, Minute::of(completion.at), &completion.end.tally());
         }
     }
 

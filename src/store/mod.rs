@@ -1,5 +1,6 @@
 //! The store: what must outlive the process. Lasting counts, signatures and redacted samples of
-//! their faults, the stage of every operation, and the audit of how it got there.
+//! their faults, the stage of every operation, the audit of how it got there, and the checks that
+//! were accepted for good, sealed until they are done.
 //!
 //! One trait ([`Backend`]), one contract suite run against every backend, and the backend is
 //! chosen by its URL. A backend is synchronous and lives on a thread of its own; everyone else
@@ -11,6 +12,7 @@
 
 mod absent;
 mod backend;
+mod checks;
 mod error;
 mod handle;
 mod memory;
@@ -27,6 +29,10 @@ mod contract;
 
 pub use backend::{
     Backend, MAX_SAMPLES, MAX_SIGNATURES, Minute, Purged, SeenSignature, StoredStage, Write, other_signature,
+};
+pub use checks::{
+    Acceptance, Backlog, Claim, ClaimedCheck, Completion, Fingerprint, KeptCheck, Lease, MAX_ATTEMPTS,
+    NewCheck, NewState, Room,
 };
 pub use error::StoreError;
 pub use handle::Store;

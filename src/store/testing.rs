@@ -13,6 +13,7 @@ use parallax_core::tally::Tally;
 use parallax_core::transition::Transition;
 
 use super::backend::{Backend, Minute, Purged, SeenSignature, StoredStage, Write};
+use super::checks::{Acceptance, Backlog, Claim, KeptCheck, Lease, Room};
 use super::{Memory, Store, StoreError};
 
 /// A backend that is down whenever its [`Outage`] says so.
@@ -77,7 +78,7 @@ impl<B: Backend> Flaky<B> {
 }
 
 impl<B: Backend> Backend for Flaky<B> {
-    fn write(&mut self, batch: &[Write]) -> Result<(), StoreError> {
+    fn write(&mut self, batch: &[Write]) -> Result<Vec<Acceptance>, StoreError> {
         let result = self.up()?.write(batch);
         self.outage.0.transactions.fetch_add(1, Ordering::SeqCst);
         result
@@ -125,5 +126,37 @@ impl<B: Backend> Backend for Flaky<B> {
 
     fn purge(&mut self, before: Timestamp, limit: usize) -> Result<Purged, StoreError> {
         self.up()?.purge(before, limit)
+    }
+
+    fn claim(&mut self, now: Timestamp, lease: Lease, room: Room) -> Result<Claim, StoreError> {
+        self.up()?.claim(now, lease, room)
+    }
+
+    fn renew(&mut self, lease: Lease, checks: &[CheckId]) -> Result<(), StoreError> {
+        self.up()?.renew(lease, checks)
+    }
+
+    fn release(&mut self, holder: u64, checks: &[CheckId]) -> Result<(), StoreError> {
+        self.up()?.release(holder, checks)
+    }
+
+    fn outlive(&mut self, holder: u64) -> Result<(), StoreError> {
+        self.up()?.outlive(holder)
+    }
+
+    fn kept(&mut self, id: CheckId) -> Result<Option<KeptCheck>, StoreError> {
+        self.up()?.kept(id)
+    }
+
+    fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
+        self.up()?.backlog()
+    }
+
+    fn forget_done(&mut self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.up()?.forget_done(before, limit)
+    }
+
+    fn use_key(&mut self, key_id: &[u8]) -> Result<bool, StoreError> {
+        self.up()?.use_key(key_id)
     }
 }

@@ -30,6 +30,21 @@ impl StoreUrl {
             Self::Sqlite(path) => Some(path.with_extension("plan.json")),
         }
     }
+
+    /// Where the key lies that seals what waits, unless it is in the environment: beside the store.
+    ///
+    /// ```
+    /// use parallax::store::StoreUrl;
+    /// let url: StoreUrl = "sqlite:///var/lib/parallax.db".parse().unwrap();
+    /// assert_eq!(url.key_file(), Some("/var/lib/parallax.key".into()));
+    /// ```
+    #[must_use]
+    pub fn key_file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Memory => None,
+            Self::Sqlite(path) => Some(path.with_extension("key")),
+        }
+    }
 }
 
 impl FromStr for StoreUrl {

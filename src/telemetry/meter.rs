@@ -1,20 +1,17 @@
-//! The counters of one operation, and the ticket that makes sure each request is counted once in
-//! every term it belongs to.
+//! The counters of one operation.
 
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use parallax_core::exchange::Side;
-use parallax_core::judge::Judged;
 use parallax_core::operation::OperationId;
 use parallax_core::recheck::Finding;
 use parallax_core::rule::RuleSpec;
-use parallax_core::tally::Tally;
-use parallax_core::verdict::{Cause, Outcome, Part, Skip, Verdict};
+use parallax_core::tally::{End, Tally};
+use parallax_core::verdict::{Cause, Outcome, Part, Skip};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
-use super::Vectors;
+use super::{Ticket, Vectors};
 
 /// Who gave the client its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,24 +53,27 @@ impl From<Side> for AnsweredBy {
 /// The counters of one operation under the rules of one configuration.
 pub struct Meter {
     /// The same for all configurations of this operation.
-    counters: Arc<Counters>,
+    pub(super) counters: Arc<Counters>,
     /// One a rule, in the order of the rules.
-    masked: Vec<IntCounter>,
+    pub(super) masked: Vec<IntCounter>,
     labels: Vec<String>,
 }
 
 /// What is counted of an operation whatever its rules are, for as long as the process lives.
-struct Counters {
+pub(super) struct Counters {
     lasting: Tally,
     /// What the process before this one counted after it had handed over.
     inherited: Mutex<Tally>,
+    /// What the store has counted in its own transactions since the process started: it is among
+    /// the counters below, and not to be written again.
+    stored: Mutex<Tally>,
     requests: Vec<IntCounter>,
-    outcomes: Vec<IntCounter>,
-    failed: Vec<IntCounter>,
-    skipped: Vec<IntCounter>,
-    rechecks: Vec<IntCounter>,
-    in_flight: IntGauge,
-    differences: Vec<IntCounter>,
+    pub(super) outcomes: Vec<IntCounter>,
+    pub(super) failed: Vec<IntCounter>,
+    pub(super) skipped: Vec<IntCounter>,
+    pub(super) rechecks: Vec<IntCounter>,
+    pub(super) in_flight: IntGauge,
+    pub(super) differences: Vec<IntCounter>,
     upstream: Vec<Histogram>,
 }
 
@@ -95,6 +95,7 @@ impl Counters {
         Ok(Self {
             lasting,
             inherited: Mutex::new(inherited),
+            stored: Mutex::default(),
             requests: resolve(&vectors.requests, &mut AnsweredBy::ALL.iter().map(|by| by.as_str()))?,
             outcomes: resolve(&vectors.checks, &mut Outcome::ALL.iter().map(|outcome| outcome.as_str()))?,
             failed: resolve(&vectors.failed, &mut Cause::ALL.iter().map(|cause| cause.as_str()))?,
@@ -112,6 +113,48 @@ impl Counters {
 }
 
 impl Meter {
+    /// Counts a posted check that the store has accepted and counted.
+    pub fn accepted(&self) {
+        self.stored(|counters, stored| {
+            counters.in_flight.inc();
+            counters.requests[AnsweredBy::Posted as usize].inc();
+            stored.requests += 1;
+        });
+    }
+
+    /// Notes that the store has counted a request that was begun here.
+    pub fn moved(&self) {
+        self.stored(|_, stored| stored.requests += 1);
+    }
+
+    /// Counts how a check ended that the store had accepted, and has completed and counted.
+    pub fn ended(&self, end: End) {
+        self.stored(|counters, stored| {
+            match end {
+                End::Judged { outcome, cause } => {
+                    if let Some(cause) = cause {
+                        counters.failed[cause as usize].inc();
+                    }
+                    counters.outcomes[outcome as usize].inc();
+                }
+                End::Skipped(skip) => counters.skipped[skip as usize].inc(),
+            }
+            stored.add(&end.tally());
+            counters.in_flight.dec();
+        });
+    }
+
+    /// So many checks wait in the store since before this process started; they are among the
+    /// lasting counts.
+    pub fn resume(&self, waiting: u64) {
+        self.counters.in_flight.add(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    fn stored(&self, count: impl FnOnce(&Counters, &mut Tally)) {
+        let counters = &*self.counters;
+        count(counters, &mut counters.stored.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     pub(super) fn new(
         id: &OperationId,
         lasting: Tally,
@@ -163,7 +206,7 @@ impl Meter {
     pub fn begin(self: &Arc<Self>, by: AnsweredBy) -> Ticket {
         self.counters.in_flight.inc();
         self.counters.requests[by as usize].inc();
-        Ticket { meter: Some(Arc::clone(self)), fate: None }
+        Ticket::new(Arc::clone(self))
     }
 
     /// Records how long a side took from the request fully sent to the head of its answer.
@@ -188,7 +231,9 @@ impl Meter {
     /// What is this process's to write: what it has counted, and what it has inherited.
     pub(super) fn to_write(&self) -> Tally {
         let mut tally = self.counters.inherited().clone();
-        tally.add(&self.since_start());
+        // Held while the counters are read, so that nothing is between the two.
+        let stored = self.counters.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.add(&self.since_start().since(&stored));
         tally
     }
 
@@ -196,7 +241,8 @@ impl Meter {
     #[must_use]
     pub fn tally(&self) -> Tally {
         let mut tally = self.counters.lasting.clone();
-        tally.add(&self.to_write());
+        tally.add(&self.counters.inherited());
+        tally.add(&self.since_start());
         tally
     }
 
@@ -263,104 +309,4 @@ fn quantile_ms(histogram: &Histogram, quantile: f64) -> Option<f64> {
         (lower_s, below) = (upper_s, within);
     }
     Some(lower_s * 1000.0)
-}
-
-/// One request's place in the counts: in flight until its fate is known, then in exactly one
-/// other term. A ticket that is dropped without a fate counts as skipped `overload`: whatever
-/// held it was given up by this node.
-#[must_use]
-pub struct Ticket {
-    meter: Option<Arc<Meter>>,
-    fate: Option<Arc<Fate>>,
-}
-
-/// Where a ticket says why its request was not checked, for whoever wants to know of this one
-/// request: the access log, a trace.
-#[derive(Debug, Default)]
-pub struct Fate(AtomicU8);
-
-impl Fate {
-    /// Why the request was skipped; none while it may still be checked, and once it was.
-    #[must_use]
-    pub fn skipped(&self) -> Option<Skip> {
-        let place = self.0.load(Ordering::Relaxed);
-        Skip::ALL.get(usize::from(place).checked_sub(1)?).copied()
-    }
-
-    fn skip(&self, reason: Skip) {
-        self.0.store(reason as u8 + 1, Ordering::Relaxed);
-    }
-}
-
-impl Ticket {
-    /// Has the ticket's fate told here too.
-    pub fn tell(&mut self, fate: &Arc<Fate>) {
-        self.fate = Some(Arc::clone(fate));
-    }
-
-    /// The request is not checked.
-    pub fn skip(mut self, reason: Skip) {
-        self.skipped(reason);
-    }
-
-    fn skipped(&mut self, reason: Skip) {
-        if let Some(fate) = self.fate.take() {
-            fate.skip(reason);
-        }
-        self.settle(|meter| meter.counters.skipped[reason as usize].inc());
-    }
-
-    /// The check was judged.
-    pub fn judged(self, judged: &Judged) {
-        self.decided(judged, None);
-    }
-
-    /// The check is a mismatch that was to be looked at again, and this came of it.
-    pub fn rechecked(self, judged: &Judged, finding: Finding) {
-        self.decided(judged, Some(finding));
-    }
-
-    fn decided(mut self, judged: &Judged, finding: Option<Finding>) {
-        let Judged { verdict, masked } = judged;
-        self.settle(|meter| {
-            if let Some(finding) = finding {
-                meter.counters.rechecks[finding as usize].inc();
-            }
-            for (counter, &places) in meter.masked.iter().zip(masked) {
-                counter.inc_by(places.into());
-            }
-            match verdict {
-                Verdict::Matched(_) => {}
-                Verdict::Unmatched(differences) => {
-                    for difference in &differences.kept {
-                        meter.counters.differences[difference.part as usize].inc();
-                    }
-                }
-                Verdict::Failed(cause) => meter.counters.failed[*cause as usize].inc(),
-            }
-            meter.counters.outcomes[verdict.outcome() as usize].inc();
-        });
-    }
-
-    /// Records a side's latency for the request.
-    pub fn observe(&self, side: Side, latency: Duration) {
-        if let Some(meter) = &self.meter {
-            meter.observe(side, latency);
-        }
-    }
-
-    fn settle(&mut self, count: impl FnOnce(&Meter)) {
-        if let Some(meter) = self.meter.take() {
-            count(&meter);
-            meter.counters.in_flight.dec();
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if self.meter.is_some() {
-            self.skipped(Skip::Overload);
-        }
-    }
 }

@@ -11,6 +11,7 @@ mod meter;
 mod method;
 mod repairs;
 mod saturation;
+mod ticket;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,10 +27,11 @@ use prometheus::{
 
 pub use clients::ClientMetrics;
 pub use exposition::{Format, Snapshot};
-pub use meter::{AnsweredBy, Fate, Latency, Meter, Ticket};
+pub use meter::{AnsweredBy, Latency, Meter};
 pub use method::known_method;
 pub use repairs::CountRepair;
 pub use saturation::CopyGauges;
+pub use ticket::{Fate, Keeper, Settled, Ticket};
 
 use saturation::Saturation;
 
@@ -49,6 +51,10 @@ pub struct Telemetry {
     saturation: Saturation,
     /// Checks that wait for the other side's answer.
     pub queue_depth: IntGauge,
+    /// Checks that wait in the store.
+    pub stored_checks: IntGauge,
+    /// 1 while the store does what it is asked to.
+    pub store_healthy: IntGauge,
     /// 1 while the last reload of the configuration was accepted.
     pub config_reload_success: IntGauge,
     /// Lines of the access log that were not written.
@@ -105,6 +111,17 @@ impl Telemetry {
         let clients = ClientMetrics::register(&registry, &Refusal::WORDS)?;
         let queue_depth =
             gauge(&registry, "parallax_queue_depth", "Checks waiting for the other side's answer.")?;
+        let stored_checks = gauge(
+            &registry,
+            "parallax_stored_checks",
+            "Checks that wait in the store for the other side's answer, those that run among them.",
+        )?;
+        let store_healthy = gauge(
+            &registry,
+            "parallax_store_healthy",
+            "1 while the store does what it is asked to, else 0.",
+        )?;
+        store_healthy.set(1);
         let saturation = Saturation::register(&registry)?;
         let config_reload_success = gauge(
             &registry,
@@ -133,6 +150,8 @@ impl Telemetry {
             clients,
             saturation,
             queue_depth,
+            stored_checks,
+            store_healthy,
             config_reload_success,
             access_log_dropped,
             spans_dropped,

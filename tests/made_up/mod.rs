@@ -10,6 +10,8 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use parallax::api::{Access, Authorities, Context, Shared, router};
 use parallax::config::Token;
+use parallax::durable::{Durable, Seal, StoreKey};
+use parallax::intake::Intake;
 use parallax::recorder::{Flush, Recorder};
 use parallax::rollout::Rollout;
 use parallax::routing::{Entry, InForce, Routing, SharedRouting};
@@ -75,7 +77,11 @@ impl MadeUp {
     /// The context that a listener needs.
     pub(crate) fn context(&self, tokens: impl AsRef<[Token]>) -> Context {
         let recorder = Recorder::new(self.store.clone(), Arc::clone(&self.telemetry), Vec::new());
+        let key = StoreKey::find(None).expect("a key");
+        let limits = self.routing.load().in_force().settings.limits;
+        let durable = Durable::new(Seal::new(&key), self.store.clone(), &limits, &[], &self.telemetry);
         Context {
+            intake: Intake::new(Arc::clone(&self.routing), durable, self.store.clone()),
             routing: Arc::clone(&self.routing),
             telemetry: Arc::clone(&self.telemetry),
             store: self.store.clone(),

@@ -151,6 +151,8 @@ pub struct Operation {
     pub when: When,
     /// Whether both sides are asked again after a mismatch, and when.
     pub recheck: Option<Recheck>,
+    /// Whether checks of its proxied requests wait on disk, as posted ones do.
+    pub durable: bool,
     /// Longest body, in bytes, that is kept for comparison.
     pub body_limit: usize,
     /// How answers are compared.
@@ -242,6 +244,7 @@ mod tests {
             idempotent: Idempotent::Auto,
             when: When::After,
             recheck: None,
+            durable: false,
             body_limit: 1,
             rules: Rules::default(),
             redaction: Redaction::default(),

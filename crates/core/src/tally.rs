@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::ratio::Ratio;
 use crate::recheck::Finding;
-use crate::verdict::{Cause, Skip};
+use crate::verdict::{Cause, Outcome, Skip};
 
 /// What became of an operation's requests:
 /// `requests = matched + unmatched + failed + skipped + in_flight`.
@@ -24,6 +24,47 @@ pub struct Tally {
     /// counted as unmatched or failed too.
     #[serde(default)]
     pub rechecks: BTreeMap<Finding, u64>,
+}
+
+/// How a request ended: the one term, besides itself, in which it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was checked.
+    Judged {
+        /// The outcome.
+        outcome: Outcome,
+        /// Why it is no evidence, where it is none.
+        cause: Option<Cause>,
+    },
+    /// It was not checked.
+    Skipped(Skip),
+}
+
+impl End {
+    /// Given up after too many leases that ran out.
+    pub const DEAD_LETTER: Self = Self::Judged { outcome: Outcome::Failed, cause: Some(Cause::DeadLetter) };
+
+    /// What it adds to the counts, the request itself not among them.
+    ///
+    /// ```
+    /// use parallax_core::tally::End;
+    /// assert_eq!(End::DEAD_LETTER.tally().failed_total(), 1);
+    /// assert_eq!(End::DEAD_LETTER.tally().requests, 0);
+    /// ```
+    #[must_use]
+    pub fn tally(self) -> Tally {
+        let mut tally = Tally::default();
+        match self {
+            Self::Judged { outcome: Outcome::Matched, .. } => tally.matched = 1,
+            Self::Judged { outcome: Outcome::Unmatched, .. } => tally.unmatched = 1,
+            Self::Judged { outcome: Outcome::Failed, cause } => {
+                // Whatever made the check fail without a word is of our making.
+                tally.failed.insert(cause.unwrap_or(Cause::Protocol), 1);
+            }
+            Self::Skipped(skip) => _ = tally.skipped.insert(skip, 1),
+        }
+        tally
+    }
 }
 
 impl Tally {

@@ -43,6 +43,7 @@ impl Running {
         let threads = [
             std::mem::take(&mut self.clients),
             std::mem::take(&mut self.runners),
+            std::mem::take(&mut self.feeder),
             self.control_thread.take().into_iter().collect(),
         ];
         drop(self.listeners);

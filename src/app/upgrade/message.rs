@@ -183,7 +183,7 @@ pub(super) enum Counted {
 }
 
 impl Counted {
-    /// Changes of stage go another way.
+    /// Changes of stage go another way, and checks that were accepted for good are in the store.
     pub(super) fn of(write: Write) -> Option<Self> {
         match write {
             Write::Tally { operation_id, minute, tally } => {
@@ -194,7 +194,7 @@ impl Counted {
             }
             Write::Noise { signature, count, at } => Some(Self::Noise { signature, count, at }),
             Write::Sample(report) => Some(Self::Sample { report }),
-            Write::Transition(_) => None,
+            Write::Transition(_) | Write::Check(_) | Write::Done(_) => None,
         }
     }
 

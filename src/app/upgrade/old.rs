@@ -169,13 +169,16 @@ impl Lent {
     async fn from(running: &Running) -> Result<Self, HandOverError> {
         let parts = &running.parts;
         let pause = parts.rollout.pause_writing().await;
+        running.feeding.rest().await;
         if let Err(error) = parts.flush.write().await {
             tracing::warn!(%error, "counts that the store does not take go to the new process");
         }
         let mut backend = parts.store.hand_over().await.map_err(std::io::Error::other)?;
         let url = parts.routing.load().in_force().settings.store.parse();
         if matches!(url, Ok(StoreUrl::Memory)) {
-            let totals = backend.totals().unwrap_or_default();
+            // What waits is gone with this process, and its requests with it.
+            let mut totals = backend.totals().unwrap_or_default();
+            totals.iter_mut().for_each(|(_, tally)| tally.requests = tally.settled());
             return Ok(Self { pause, kept: Some(backend), totals });
         }
         // Closing it may take as long as the disk does.
@@ -186,18 +189,21 @@ impl Lent {
     /// Takes the store back, and tries until that succeeds: counts stay in memory as long.
     async fn take_back(self, running: &Running) {
         let store = running.parts.store.clone();
+        let feeding = running.feeding.clone();
         if let Some(backend) = self.kept {
             store.take_back(backend).await.ok();
-            return;
+            return feeding.go_on().await;
         }
         let url = running.parts.routing.load().in_force().settings.store.clone();
-        if !open_again(&store, &url).await {
-            tasks::spawn(async move {
-                while !open_again(&store, &url).await {
-                    tokio::time::sleep(OPEN_AGAIN).await;
-                }
-            });
+        if open_again(&store, &url).await {
+            return feeding.go_on().await;
         }
+        tasks::spawn(async move {
+            while !open_again(&store, &url).await {
+                tokio::time::sleep(OPEN_AGAIN).await;
+            }
+            feeding.go_on().await;
+        });
     }
 }
 

@@ -4,10 +4,12 @@
 //! and the next call opens another one: SQLite's view of a file that failed under it is not to be
 //! trusted. A commit whose fate is unknown is looked up, never repeated.
 
+mod checks;
 mod errors;
 mod file;
 mod open;
 mod read;
+mod room;
 mod rows;
 mod sql;
 mod write;
@@ -31,12 +33,15 @@ pub(super) use self::file::sync_directory;
 use self::write::Failure;
 use super::StoreError;
 use super::backend::{Backend, Minute, Purged, SeenSignature, StoredStage, Write};
+use super::checks::{Acceptance, Backlog, Claim, KeptCheck, Lease, Room};
 
 /// A store in an SQLite file, held by this process until dropped.
 #[derive(Debug)]
 pub struct Sqlite {
     path: PathBuf,
     connection: Option<Connection>,
+    /// A write has failed under the last connection: what it left in the log may be in memory only.
+    is_suspect: bool,
     // After the connection, so that it is the last to go.
     _lock: file::Lock,
 }
@@ -51,7 +56,23 @@ impl Sqlite {
         let lock = file::Lock::take(path)?;
         file::create(path)?;
         let connection = open::connect(path)?;
-        Ok(Self { path: path.to_owned(), connection: Some(connection), _lock: lock })
+        Ok(Self { path: path.to_owned(), connection: Some(connection), is_suspect: false, _lock: lock })
+    }
+
+    /// Refuses checks that would use up the room in which others are completed. What is in the log has
+    /// to fit into the file, or the log can never be emptied.
+    fn keep_reserve(&mut self, batch: &[Write]) -> Result<(), StoreError> {
+        let waiting = batch.iter().filter_map(Write::waiting_bytes).sum::<u64>();
+        if waiting == 0 || room::is_enough(&self.path, waiting, 0) {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        open::settle(self.connected()?, &path)?;
+        if room::is_enough(&path, waiting, self.read(read::unused_bytes)?) {
+            return Ok(());
+        }
+        let detail = "what is left is kept to complete the checks that wait".to_owned();
+        Err(StoreError::Full { place: self.place(), detail })
     }
 
     fn place(&self) -> String {
@@ -62,44 +83,60 @@ impl Sqlite {
     fn connected(&mut self) -> Result<&mut Connection, StoreError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => open::connect(&self.path)?,
+            None => {
+                let connection = open::connect(&self.path)?;
+                if self.is_suspect {
+                    open::settle(&connection, &self.path)?;
+                    self.is_suspect = false;
+                }
+                connection
+            }
         };
         Ok(self.connection.insert(connection))
     }
 
     fn read<T>(&mut self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let result = read(self.connected()?);
-        result.map_err(|error| {
-            self.connection = None;
-            explain(&self.place(), &error)
-        })
+        result.map_err(|error| self.failed(&error))
     }
 
-    /// Whether the transaction of this number is in the file after all, although its commit failed.
-    fn has_landed(&mut self, number: i64) -> bool {
-        self.read(read::last_commit).is_ok_and(|last| last == number)
+    /// Does what is no batch of writes, in a transaction of its own.
+    fn alone<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let result = write::alone(self.connected()?, work);
+        result.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&mut self, error: &rusqlite::Error) -> StoreError {
+        self.connection = None;
+        self.is_suspect = true;
+        explain(&self.place(), error)
     }
 }
 
 impl Backend for Sqlite {
-    fn write(&mut self, batch: &[Write]) -> Result<(), StoreError> {
+    fn write(&mut self, batch: &[Write]) -> Result<Vec<Acceptance>, StoreError> {
         batch.iter().try_for_each(Write::validate)?;
-        let place = self.place();
+        self.keep_reserve(batch)?;
         match write::all(self.connected()?, batch) {
-            Ok(()) => Ok(()),
+            Ok(accepted) => Ok(accepted),
             Err(Failure::Conflict { operation_id, revision }) => {
                 Err(StoreError::Conflict { operation_id, revision })
             }
             Err(Failure::Sql(error)) => {
-                let error = explain(&place, &error);
-                if !error.is_refusal() {
-                    self.connection = None;
+                let explained = explain(&self.place(), &error);
+                if !explained.is_refusal() {
+                    self.failed(&error);
                 }
-                Err(error)
+                Err(explained)
             }
-            Err(Failure::Commit { number, error }) => {
-                self.connection = None;
-                if self.has_landed(number) { Ok(()) } else { Err(explain(&place, &error)) }
+            Err(Failure::Commit { number, accepted, error }) => {
+                let explained = self.failed(&error);
+                // Asking opens the file once more, and settles what is in its log first.
+                match self.read(read::last_commit) {
+                    Ok(last) if last == number => Ok(accepted),
+                    Ok(_) => Err(explained),
+                    Err(_) => Err(StoreError::Unsettled { place: self.place(), detail: error.to_string() }),
+                }
             }
         }
     }
@@ -145,10 +182,38 @@ impl Backend for Sqlite {
     }
 
     fn purge(&mut self, before: Timestamp, limit: usize) -> Result<Purged, StoreError> {
-        let result = write::purge(self.connected()?, before, limit);
-        result.map_err(|error| {
-            self.connection = None;
-            explain(&self.place(), &error)
-        })
+        self.alone(|connection| write::purge(connection, before, limit))
+    }
+
+    fn claim(&mut self, now: Timestamp, lease: Lease, room: Room) -> Result<Claim, StoreError> {
+        self.alone(|connection| checks::claim(connection, now, lease, room))
+    }
+
+    fn renew(&mut self, lease: Lease, checks: &[CheckId]) -> Result<(), StoreError> {
+        self.alone(|connection| checks::renew(connection, lease, checks))
+    }
+
+    fn release(&mut self, holder: u64, checks: &[CheckId]) -> Result<(), StoreError> {
+        self.alone(|connection| checks::release(connection, holder, checks))
+    }
+
+    fn outlive(&mut self, holder: u64) -> Result<(), StoreError> {
+        self.alone(|connection| checks::outlive(connection, holder))
+    }
+
+    fn kept(&mut self, id: CheckId) -> Result<Option<KeptCheck>, StoreError> {
+        self.read(|connection| checks::kept(connection, id))
+    }
+
+    fn backlog(&mut self) -> Result<Vec<Backlog>, StoreError> {
+        self.read(checks::backlog)
+    }
+
+    fn forget_done(&mut self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.alone(|connection| checks::forget_done(connection, before, limit))
+    }
+
+    fn use_key(&mut self, key_id: &[u8]) -> Result<bool, StoreError> {
+        self.alone(|connection| checks::use_key(connection, key_id))
     }
 }

@@ -13,8 +13,12 @@ use crate::store::StoreError;
 const APPLICATION_ID: i64 = 0x504c_4c58;
 
 /// The formats, oldest first; the number of those that were run is the file's `user_version`.
-const FORMATS: &[&str] =
-    &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_4.sql")];
+const FORMATS: &[&str] = &[
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// Another program may read the file (a backup, a curious user); it is waited for this long.
 const BUSY: Duration = Duration::from_secs(2);
@@ -33,6 +37,21 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     configure(&connection, &place)?;
     migrate(&mut connection, format).map_err(failed)?;
     Ok(connection)
+}
+
+/// Brings everything that is in the log into the file, before anything more is written. After an
+/// fsync that failed, the system may have dropped what was to be written and will not say so again;
+/// what is read from the log now is written once more, and only then relied upon.
+pub(super) fn settle(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let place = path.display().to_string();
+    let is_busy: bool = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .map_err(|error| explain(&place, &error))?;
+    if is_busy {
+        let detail = "another program reads it, so that its log cannot be settled after a fault".to_owned();
+        return Err(StoreError::Unavailable { place, detail });
+    }
+    Ok(())
 }
 
 /// The format of the file: 0 when it is empty.

@@ -17,6 +17,12 @@ pub(super) fn last_commit(from: &Connection) -> rusqlite::Result<i64> {
     from.query_row(sql::LAST_COMMIT, [], |row| row.get(0))
 }
 
+/// Bytes of the file that hold nothing.
+pub(super) fn unused_bytes(from: &Connection) -> rusqlite::Result<u64> {
+    let number = |sql| from.query_row(sql, [], |row| count(row, 0));
+    Ok(number("PRAGMA freelist_count")?.saturating_mul(number("PRAGMA page_size")?))
+}
+
 pub(super) fn totals(from: &Connection) -> rusqlite::Result<Vec<(OperationId, Tally)>> {
     tallies(from, sql::TOTALS, [], |row| parsed(row, 0))
 }

@@ -106,3 +106,58 @@ pub(super) const PURGE_SAMPLES: &str = "
 pub(super) const PURGE_MINUTES: &str = "
     DELETE FROM minutes WHERE (operation_id, minute, term, reason) IN (
         SELECT operation_id, minute, term, reason FROM minutes WHERE operation_id = ?1 AND minute < ?2 LIMIT ?3)";
+
+pub(super) const FINGERPRINT: &str = "SELECT fingerprint FROM checks WHERE id = ?1";
+
+pub(super) const ADD_CHECK: &str =
+    "INSERT INTO checks (id, operation_id, fingerprint, at, done_at, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+pub(super) const ADD_WAITING: &str = "INSERT INTO queue (seq, bytes) VALUES (?1, ?2)";
+
+pub(super) const ADD_SEALED: &str = "INSERT INTO sealed (seq, body) VALUES (?1, ?2)";
+
+/// Ends a check that is not done, and tells which row and whose it is.
+pub(super) const END_CHECK: &str = "
+    UPDATE checks SET done_at = ?2, outcome = ?3, reason = ?4, differences = ?5
+    WHERE id = ?1 AND done_at IS NULL RETURNING seq, operation_id";
+
+pub(super) const DEQUEUE: &str = "DELETE FROM queue WHERE seq = ?1";
+
+pub(super) const ERASE_SEALED: &str = "DELETE FROM sealed WHERE seq = ?1";
+
+pub(super) const CLAIMABLE: &str = "
+    SELECT queue.seq, queue.bytes, queue.attempts + (queue.holder <> 0), checks.id, checks.operation_id
+    FROM queue JOIN checks USING (seq) WHERE queue.until <= ?1 ORDER BY queue.seq LIMIT ?2";
+
+pub(super) const TAKE_LEASE: &str = "UPDATE queue SET holder = ?2, until = ?3, attempts = ?4 WHERE seq = ?1";
+
+pub(super) const SEALED: &str = "SELECT body FROM sealed WHERE seq = ?1";
+
+pub(super) const RENEW: &str = "
+    UPDATE queue SET until = ?2 WHERE holder = ?1 AND seq = (SELECT seq FROM checks WHERE id = ?3)";
+
+pub(super) const RELEASE: &str = "
+    UPDATE queue SET holder = 0, until = 0
+    WHERE holder = ?1 AND seq = (SELECT seq FROM checks WHERE id = ?2)";
+
+/// A lease that ran out at the beginning of time.
+pub(super) const OUTLIVE: &str = "UPDATE queue SET until = 0 WHERE holder NOT IN (0, ?1)";
+
+pub(super) const KEPT: &str =
+    "SELECT operation_id, done_at, outcome, reason, differences, at FROM checks WHERE id = ?1";
+
+pub(super) const BACKLOG: &str = "
+    SELECT operation_id, count(*), sum(bytes) FROM queue JOIN checks USING (seq)
+    GROUP BY operation_id ORDER BY operation_id";
+
+pub(super) const FORGET_DONE: &str = "
+    DELETE FROM checks WHERE seq IN (
+        SELECT seq FROM checks WHERE done_at < ?1 ORDER BY done_at LIMIT ?2)";
+
+pub(super) const KEY: &str = "SELECT key_id FROM seal";
+
+pub(super) const IS_WAITING: &str = "SELECT 1 FROM queue LIMIT 1";
+
+pub(super) const FORGET_KEY: &str = "DELETE FROM seal";
+
+pub(super) const NOTE_KEY: &str = "INSERT INTO seal (key_id) VALUES (?1)";

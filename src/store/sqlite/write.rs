@@ -10,9 +10,11 @@ use parallax_core::transition::Transition;
 use parallax_core::verdict::ValueType;
 use rusqlite::{Connection, OptionalExtension, Params, TransactionBehavior, params};
 
+use super::checks::{Counts, accept, complete};
 use super::rows::{AuditRow, from_json, json, nanoseconds};
 use super::{read, sql};
 use crate::store::backend::{MAX_SAMPLES, MAX_SIGNATURES, Minute, Purged, Write, other_signature};
+use crate::store::checks::Acceptance;
 use crate::store::terms;
 
 /// Why a batch was not written, or is not known to have been.
@@ -22,7 +24,7 @@ pub(super) enum Failure {
     /// Another transition has that revision: nothing was written.
     Conflict { operation_id: OperationId, revision: u64 },
     /// The commit of the transaction with this number failed: it may have been written.
-    Commit { number: i64, error: rusqlite::Error },
+    Commit { number: i64, accepted: Vec<Acceptance>, error: rusqlite::Error },
 }
 
 impl From<rusqlite::Error> for Failure {
@@ -32,9 +34,10 @@ impl From<rusqlite::Error> for Failure {
 }
 
 /// Writes all of the batch, or nothing.
-pub(super) fn all(connection: &mut Connection, batch: &[Write]) -> Result<(), Failure> {
+pub(super) fn all(connection: &mut Connection, batch: &[Write]) -> Result<Vec<Acceptance>, Failure> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let number = transaction.query_row(sql::COUNT_COMMIT, [], |row| row.get(0))?;
+    let (mut accepted, mut counts) = (Vec::new(), Counts::default());
     for write in batch {
         match write {
             Write::Tally { operation_id, minute, tally } => {
@@ -50,31 +53,46 @@ pub(super) fn all(connection: &mut Connection, batch: &[Write]) -> Result<(), Fa
             Write::Noise { signature, count, at } => hear(&transaction, signature, *count, *at)?,
             Write::Sample(report) => keep_sample(&transaction, report)?,
             Write::Transition(transition) => move_stage(&transaction, transition)?,
+            Write::Check(check) => accepted.push(accept(&transaction, check, &mut counts)?),
+            Write::Done(completion) => complete(&transaction, completion, &mut counts)?,
         }
     }
-    transaction.commit().map_err(|error| Failure::Commit { number, error })
+    counts.write(&transaction)?;
+    match transaction.commit() {
+        Ok(()) => Ok(accepted),
+        Err(error) => Err(Failure::Commit { number, accepted, error }),
+    }
+}
+
+/// What is no batch of writes, in a transaction of its own.
+pub(super) fn alone<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let done = work(&transaction)?;
+    transaction.commit()?;
+    Ok(done)
 }
 
 /// Forgets what is old, at most `limit` rows of each kind.
-pub(super) fn purge(
-    connection: &mut Connection,
-    before: Timestamp,
-    limit: usize,
-) -> rusqlite::Result<Purged> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+pub(super) fn purge(to: &Connection, before: Timestamp, limit: usize) -> rusqlite::Result<Purged> {
     let rows = i64::try_from(limit).unwrap_or(i64::MAX);
-    let samples = execute(&transaction, sql::PURGE_SAMPLES, params![nanoseconds(before), rows])?;
+    let samples = execute(to, sql::PURGE_SAMPLES, params![nanoseconds(before), rows])?;
     let mut minutes = 0;
-    for operation_id in read::operations(&transaction)? {
+    for operation_id in read::operations(to)? {
         let left = i64::try_from(limit - minutes).unwrap_or(i64::MAX);
-        minutes +=
-            execute(&transaction, sql::PURGE_MINUTES, params![operation_id, Minute::of(before).0, left])?;
+        minutes += execute(to, sql::PURGE_MINUTES, params![operation_id, Minute::of(before).0, left])?;
     }
-    transaction.commit()?;
     Ok(Purged { samples, minutes })
 }
 
-fn count(to: &Connection, operation_id: &OperationId, minute: Minute, tally: &Tally) -> rusqlite::Result<()> {
+pub(super) fn count(
+    to: &Connection,
+    operation_id: &OperationId,
+    minute: Minute,
+    tally: &Tally,
+) -> rusqlite::Result<()> {
     for (term, reason, n) in terms::rows(tally) {
         let (operation_id, n) = (operation_id.as_str(), number(n));
         execute(to, sql::ADD_TOTAL, params![operation_id, term, reason, n])?;
@@ -176,7 +194,7 @@ fn move_stage(to: &Connection, transition: &Transition) -> Result<(), Failure> {
     Ok(())
 }
 
-fn execute(to: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
+pub(super) fn execute(to: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
     to.prepare_cached(sql)?.execute(params)
 }
 

@@ -1,0 +1,53 @@
+//! What a feeder has taken from the store and not brought back.
+
+use std::sync::Arc;
+
+use parallax_core::check::CheckId;
+use parallax_core::report::ReportedDifference;
+use parallax_core::tally::End;
+use tokio::sync::mpsc;
+
+use super::room::Amount;
+use crate::store::{Completion, Write};
+use crate::telemetry::{Keeper, Meter, Settled};
+
+/// Brings the end of one check back.
+pub(super) struct Returning {
+    pub(super) id: CheckId,
+    pub(super) meter: Arc<Meter>,
+    pub(super) bytes: usize,
+    pub(super) back: mpsc::Sender<Back>,
+}
+
+/// A check that has come back.
+pub(super) struct Back {
+    pub(super) id: CheckId,
+    pub(super) meter: Arc<Meter>,
+    pub(super) bytes: usize,
+    pub(super) how: Settled,
+}
+
+impl Keeper for Returning {
+    fn settled(self: Box<Self>, how: Settled) {
+        let Self { id, meter, bytes, back } = *self;
+        // There is a place for every check that is out. Without a feeder, its lease runs out.
+        back.try_send(Back { id, meter, bytes, how }).ok();
+    }
+}
+
+/// A check that has ended and is to be completed in the store.
+pub(super) struct Ended {
+    pub(super) id: CheckId,
+    /// Whose counts it goes to; nobody's where the operation is not configured any more.
+    pub(super) meter: Option<Arc<Meter>>,
+    pub(super) amount: Amount,
+    pub(super) end: End,
+    pub(super) differences: Vec<ReportedDifference>,
+}
+
+impl Ended {
+    pub(super) fn write(&self, at: jiff::Timestamp) -> Write {
+        let differences = self.differences.clone();
+        Write::Done(Box::new(Completion { id: self.id, at, end: self.end, differences }))
+    }
+}
