@@ -73,7 +73,7 @@ impl<'a> Layers<'a> {
             sample: self.value(|file| file.sample.as_ref(), Ratio::ONE, problems),
             target: self.target(problems),
             idempotent: self.value(|file| file.idempotent.as_ref(), Idempotent::Auto, problems),
-            when: self.value(|file| file.when.as_ref(), When::After, problems),
+            when: self.when(problems),
             recheck: recheck::resolve([self.own, self.defaults].map(|file| file.recheck.as_ref()), problems),
             durable: self.value(|file| file.durable.as_ref(), YesNo(false), problems).0,
             body_limit: self.value(|file| file.body_limit.as_ref(), Size(1 << 20), problems).0,
@@ -92,6 +92,19 @@ impl<'a> Layers<'a> {
         problems: &mut Problems,
     ) -> T {
         get(pick(self.own).or_else(|| pick(self.defaults)), default, problems)
+    }
+
+    /// A copy that leaves with its request leaves before there is a check to be kept.
+    fn when(&self, problems: &mut Problems) -> When {
+        let when = self.value(|file| file.when.as_ref(), When::After, problems);
+        let is_durable = self.value(|file| file.durable.as_ref(), YesNo(false), &mut Problems::default()).0;
+        let said = [self.own, self.defaults].into_iter().find_map(|file| file.when.as_ref());
+        if let (When::Concurrent, true, Some(said)) = (when, is_durable, said) {
+            let message = "`when: concurrent` sends a copy before there is a check that could wait on disk, so it does \
+                           not go with `durable: true`; leave one of them out";
+            problems.add(said.at, message.to_owned());
+        }
+        when
     }
 
     fn target(&self, problems: &mut Problems) -> Target {

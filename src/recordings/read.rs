@@ -11,8 +11,8 @@ use flate2::bufread::MultiGzDecoder;
 use parallax_core::recorded::{Format, Found, Recording};
 use tokio::sync::mpsc;
 
-/// Bytes that are read at once.
-const CHUNK: usize = 256 * 1024;
+/// Bytes that are read at once: few, so that how much was read tells how much is done.
+const CHUNK: usize = 16 * 1024;
 /// Chunks whose records may wait.
 const WAITING: usize = 2;
 

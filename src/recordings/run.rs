@@ -127,10 +127,10 @@ impl Work {
                 Ok(None)
             }
             Found::Broken(error) => {
-                tell(Event::Broken(counts, &error));
                 if self.plan.strict {
                     return Err(Stopped::Broken { file: counts.name.clone(), error });
                 }
+                tell(Event::Broken(counts, &error));
                 counts.add_broken(error);
                 Ok(None)
             }
