@@ -46,9 +46,10 @@ pub struct Completed {
     pub reservation: Reservation,
 }
 
-/// The proxy's end. Dropped, there is no check, and what the copy is answered counts for nothing.
+/// The proxy's end. Dropped, there is no check: a copy that has not left does not leave any more, and
+/// what one that has left is answered counts for nothing.
 pub struct AheadOf {
-    complete: oneshot::Sender<Box<Completed>>,
+    complete: Option<oneshot::Sender<Box<Completed>>>,
     sent: Arc<Sent>,
 }
 
@@ -81,7 +82,7 @@ impl Ahead {
     ) -> (Self, AheadOf) {
         let (complete, completed) = oneshot::channel();
         let sent = Arc::<Sent>::default();
-        let of = AheadOf { complete, sent: Arc::clone(&sent) };
+        let of = AheadOf { complete: Some(complete), sent: Arc::clone(&sent) };
         let (operation, reach) = (Arc::clone(operation), Arc::clone(reach));
         (Self { operation, reach, request, asked, reservation, place, completed, sent }, of)
     }
@@ -110,13 +111,22 @@ impl AheadOf {
 
     /// The answering side's answer is there. Where the copy did not leave ahead, the check goes the
     /// usual way.
-    pub fn complete(self, completed: Completed, queue: &Queue) {
-        let Err(completed) = self.complete.send(Box::new(completed)) else { return };
+    pub fn complete(mut self, completed: Completed, queue: &Queue) {
+        let Some(complete) = self.complete.take() else { return };
+        let Err(completed) = complete.send(Box::new(completed)) else { return };
         let Completed { waiting, ticket, reservation } = *completed;
         if self.sent.recall() {
             queue.offer(waiting, ticket, reservation);
         } else {
             ticket.skip(Skip::Overload);
+        }
+    }
+}
+
+impl Drop for AheadOf {
+    fn drop(&mut self) {
+        if self.complete.is_some() {
+            self.sent.recall();
         }
     }
 }
