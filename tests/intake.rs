@@ -11,7 +11,7 @@ use support::{DEADLINE, House, assert_conserved, post, same, sample};
 
 const OPERATIONS: &str = "
 operations:
-  - {id: getReturn, match: 'GET /returns/{return_id}'}
+  - {id: getReturn, match: 'GET /returns/{return_id}', recheck: off}
   - {id: putReturn, match: 'PUT /returns/{return_id}'}
   - {id: postSearch, match: 'POST /search', idempotent: true, body_limit: 1KiB}
 ";
@@ -110,6 +110,29 @@ async fn a_posted_check_is_run_against_the_candidate_and_counted_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_posted_mismatch_is_looked_at_again_before_it_is_done() {
+    let operations = "defaults: {recheck: {after: 10ms}}\noperations: [{id: a, match: GET /a}]";
+    let (one, two) = ("{\"a\":1}", "{\"a\":2}");
+    // What legacy and the candidate answer now, where the first was posted; and what comes of it.
+    let cases = [
+        (two, two, ("failed", json!("stale"), 0), "stale"),
+        (one, two, ("unmatched", Value::Null, 1), "confirmed"),
+    ];
+    for (legacy, candidate, (outcome, reason, differences), finding) in cases {
+        let house = House::new(same(legacy), same(candidate), operations).await;
+        let done = house.done(&location(&house.check(&payload("/a", one)).await)).await;
+        assert_eq!((&done["outcome"], &done["reason"]), (&json!(outcome), &reason));
+        assert_eq!(done["differences"].as_array().expect("differences").len(), differences);
+        assert_eq!((house.legacy.count(), house.candidate.count()), (1, 2));
+        let operation = house.at_rest("a").await;
+        assert_conserved(&operation);
+        assert_eq!(operation["recheck"]["counts"][finding], 1, "{operation}");
+        let labels = [("operation_id", "a"), ("result", finding)];
+        assert_eq!(sample(&house.metrics().await, "parallax_rechecks_total", &labels), Some(1.0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_checked_is_accepted_and_done_at_once() {
     let house = House::new(same("{}"), same("{}"), OPERATIONS).await;
     let mut put = payload("/returns/1", "{}");
@@ -144,7 +167,7 @@ async fn the_candidate_s_refusal_is_an_outcome_and_is_not_repeated() {
     let house = House::new(
         same("{}"),
         same("{}"),
-        "candidate: {url: 'http://127.0.0.1:9'}\noperations: [{id: a, match: GET /a}]",
+        "candidate: {url: 'http://127.0.0.1:9'}\noperations: [{id: a, match: GET /a, recheck: off}]",
     )
     .await;
     let done = house.done(&location(&house.check(&payload("/a", "{}")).await)).await;
