@@ -14,7 +14,6 @@ use parallax_core::operation::Operation;
 use parallax_core::posted::{Malformed, Posted};
 use parallax_core::recorded::{Format, Found, Recorded};
 use parallax_core::verdict::{Cause, Skip};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::read::{self, Piece};
@@ -28,7 +27,7 @@ use crate::upstream::{Access, Pool, PoolLimits, Upstream};
 
 /// Bytes of answers that may be held at a time.
 const BUDGET: usize = 256 * 1024 * 1024;
-/// Requests without an answer after which nobody is there.
+/// Requests that have ended without a single answer after which nobody is there.
 const NOBODY: u64 = 100;
 
 /// What happens on the way.
@@ -57,6 +56,7 @@ pub async fn run(
     let mut work = Work { plan, counts: Counts::default() };
     let mut waiting: std::vec::IntoIter<Found> = Vec::new().into_iter();
     let mut is_over = false;
+    let mut ended_checks = 0;
     loop {
         while running.len() < concurrency {
             let Some(found) = waiting.next() else { break };
@@ -72,7 +72,7 @@ pub async fn run(
         }
         let is_full = running.len() >= concurrency;
         tokio::select! {
-            read = next(&mut reads), if !is_over && !is_full => match read {
+            read = reads.recv(), if !is_over && !is_full => match read {
                 Some(Piece::File(name, format)) => {
                     tell(Event::File(&name, format));
                     work.counts.files.push(FileCounts::new(name, format));
@@ -84,8 +84,9 @@ pub async fn run(
             Some(ended) = running.join_next() => {
                 let Ok((at, place, ran)) = ended else { continue };
                 work.settle(at, place, ran);
+                ended_checks += 1;
                 tell(Event::Checked(&work.counts));
-                if work.counts.is_unreached() && work.counts.asked >= NOBODY {
+                if work.counts.is_unreached() && ended_checks >= NOBODY {
                     // What was sent is waited for, so that all of it is counted.
                     is_over = true;
                     waiting = Vec::new().into_iter();
@@ -95,10 +96,6 @@ pub async fn run(
         }
     }
     Ok(work.counts)
-}
-
-async fn next(reads: &mut mpsc::Receiver<Piece>) -> Option<Piece> {
-    reads.recv().await
 }
 
 /// What is being done, and what has come of it.
