@@ -389,7 +389,7 @@ fn config_check_says_ok_or_everything_that_is_wrong() {
     std::fs::write(&file, format!("{sides}operations: [{{id: a, match: GET /a}}]\n")).expect("a file");
     let good = parallax(None, &["config", "check", "-c", path]);
     assert_eq!((code(&good), stdout(&good)), (Some(0), "ok: 1 operation\n".into()));
-    std::fs::write(&file, format!("{sides}operations: [{{id: a, match: get /a, durable: true}}]\n"))
+    std::fs::write(&file, format!("{sides}operations: [{{id: a, match: get /a, durable: yes}}]\n"))
         .expect("a file");
     let bad = parallax(None, &["config", "check", "-c", path]);
     assert_eq!(code(&bad), Some(2));

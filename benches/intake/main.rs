@@ -52,6 +52,7 @@ control: {{listen: '127.0.0.1:{control}'}}
 legacy: {{url: 'http://127.0.0.1:{candidate}'}}
 candidate: {{url: 'http://127.0.0.1:{candidate}', timeout: 600s}}
 store: 'sqlite://{}'
+drain: {{deadline: 1s}}
 operations: [{{id: getItem, match: 'GET /items/{{id}}'}}]
 ",
             directory.join("parallax.db").display()
