@@ -15,6 +15,7 @@ pub mod marker;
 pub mod proxy;
 pub mod queue;
 pub mod recorder;
+pub mod recordings;
 pub mod rollout;
 pub mod routing;
 pub mod runner;

@@ -39,6 +39,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     ("recorder", &["store", "tasks", "telemetry"]),
     ("runner", &["marker", "queue", "recorder", "tasks", "telemetry", "traces", "upstream"]),
+    ("recordings", &["config", "marker", "queue", "runner", "tasks", "telemetry", "tls", "upstream"]),
     ("rollout", &["config", "routing", "store", "tasks", "telemetry", "upstream"]),
     ("intake", &["durable", "routing", "store"]),
     ("api", &["config", "intake", "queue", "recorder", "rollout", "routing", "store", "tasks", "telemetry"]),
@@ -69,7 +70,7 @@ const MODULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("demo", &["app", "config", "tasks"]),
-    ("cli", &["app", "config", "demo", "isolate"]),
+    ("cli", &["app", "config", "demo", "isolate", "recordings"]),
     ("main", &["cli"]),
 ];
 

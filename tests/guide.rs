@@ -56,6 +56,11 @@ async fn run_it_in_production() {
 }
 
 #[tokio::test]
+async fn check_recordings() {
+    Page::read("docs/guide/check-recordings.md").run().await;
+}
+
+#[tokio::test]
 async fn readme() {
     Page::read("README.md").run().await;
 }

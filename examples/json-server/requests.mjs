@@ -1,9 +1,11 @@
 // Sends the example's requests through parallax, one after another over one connection, and fails
-// when one of them has no answer. Usage: node requests.mjs PROXY_URL CONTROL_URL
+// when one of them has no answer. What was asked and answered is written to HAR_FILE, as a browser or
+// a recording proxy would. Usage: node requests.mjs PROXY_URL CONTROL_URL HAR_FILE
 
+import { writeFileSync } from 'node:fs';
 import http from 'node:http';
 
-const [proxy, control] = process.argv.slice(2);
+const [proxy, control, archive] = process.argv.slice(2);
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 const numbers = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
@@ -83,6 +85,7 @@ const writes = [
 ];
 
 const answered = new Map();
+const entries = [];
 for (const request of reads) await send(request);
 await settle();
 for (const request of writes) {
@@ -90,6 +93,8 @@ for (const request of writes) {
   await settle();
 }
 await written();
+const creator = { name: 'requests.mjs', version: '1' };
+writeFileSync(archive, JSON.stringify({ log: { version: '1.2', creator, entries } }, null, 1));
 const statuses = [...answered].sort().map(([status, count]) => `${count} x ${status}`);
 console.log(`${reads.length + writes.length} requests, all answered: ${statuses.join(', ')}`);
 agent.destroy();
@@ -101,15 +106,41 @@ function send({ method, target, body }) {
     request.on('response', (response) => {
       response.on('error', reject);
       response.on('end', () => {
+        entries.push(entry(request, { method, target, body }, response, Buffer.concat(pieces)));
         answered.set(response.statusCode, (answered.get(response.statusCode) ?? 0) + 1);
         resolve();
       });
-      response.resume();
+      const pieces = [];
+      response.on('data', (piece) => pieces.push(piece));
     });
     request.on('timeout', () => request.destroy(new Error('no answer within 10 s')));
     request.on('error', (cause) => reject(new Error(`${method} ${target}`, { cause })));
     request.end(body);
   });
+}
+
+/** A request and its answer as an entry of an HTTP archive. */
+function entry(request, { method, target, body }, response, content) {
+  const pairs = (raw) => raw.flatMap((name, at) => at % 2 === 0 ? [{ name, value: raw[at + 1] }] : []);
+  const sent = Object.entries(request.getHeaders()).map(([name, value]) => ({ name, value: String(value) }));
+  const postData = body === undefined ? undefined : { mimeType: 'application/json', text: body };
+  return {
+    startedDateTime: new Date().toISOString(),
+    time: 0,
+    request: { method, url: `${proxy}${target}`, httpVersion: 'HTTP/1.1', headers: sent, postData },
+    response: {
+      status: response.statusCode,
+      statusText: response.statusMessage,
+      httpVersion: 'HTTP/1.1',
+      headers: pairs(response.rawHeaders),
+      content: {
+        size: content.length,
+        mimeType: response.headers['content-type'] ?? '',
+        text: content.toString('base64'),
+        encoding: 'base64',
+      },
+    },
+  };
 }
 
 /** Waits until every check has come to its outcome. */

@@ -1,24 +1,27 @@
 // Holds what parallax found to expected.txt, which README.md explains: the counts of every operation,
 // and every difference with its place, kind and number. The counts are held to the law of
-// conservation as well. Usage: node verify.mjs CONTROL_URL [--update]
+// conservation as well. What it found in a recording is held to the same file.
+// Usage: node verify.mjs CONTROL_URL [--update], or node verify.mjs RESULT_OF_CHECK.json
 
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const [control, update] = process.argv.slice(2);
 const file = new URL('expected.txt', import.meta.url);
+const recorded = control.startsWith('http') ? undefined : JSON.parse(readFileSync(control, 'utf8'));
 const ask = async (path) => (await fetch(`${control}/api/v1${path}`)).json();
 const sum = (counts) => Object.values(counts).reduce((total, count) => total + count, 0);
 const tell = (counts) => Object.entries(counts).map(([reason, count]) => `, ${count} ${reason}`).join('');
 const wrong = [];
 const found = [];
 
-for (const { id, counts } of await ask('/operations')) {
-  const { requests, matched, unmatched, failed, skipped, in_flight } = counts;
+for (const { id, counts, differences } of recorded?.operations ?? await ask('/operations')) {
+  const { requests, matched, unmatched, failed, skipped, in_flight = 0 } = counts;
   if (requests !== matched + unmatched + sum(failed) + sum(skipped) + in_flight) {
     wrong.push(`${id} does not add up: ${JSON.stringify(counts)}`);
   }
   found.push(`${id}: ${requests} requests, ${matched} matched, ${unmatched} unmatched${tell(failed)}${tell(skipped)}`);
-  const signatures = await ask(`/operations/${encodeURIComponent(id)}/signatures`);
+  const signatures = differences?.map(({ signature, count }) => ({ ...signature, count }))
+    ?? await ask(`/operations/${encodeURIComponent(id)}/signatures`);
   const lines = signatures.map(({ path, kind, legacy_type, candidate_type, count }) =>
     `  ${path} ${kind} (${legacy_type ?? 'nothing'}, ${candidate_type ?? 'nothing'}) x ${count}`);
   found.push(...lines.sort());

@@ -5,5 +5,6 @@ pub mod codings;
 pub mod compare;
 pub mod json;
 pub mod posted;
+pub mod recorded;
 pub mod rules;
 pub mod wire;

@@ -35,7 +35,7 @@ pub fn holds(data: &[u8]) {
     }
 }
 
-fn can_be_sent(posted: &Posted) {
+pub(crate) fn can_be_sent(posted: &Posted) {
     let request = &posted.request;
     is_in_origin_form(request.target.as_str());
     assert!(!matches!(request.method.as_str(), "CONNECT" | "TRACE"));
@@ -52,8 +52,27 @@ fn can_be_sent(posted: &Posted) {
 fn is_in_origin_form(target: &str) {
     assert!(target.starts_with('/') && !target.starts_with("//"), "{target}");
     assert!(target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'\\'), "{target}");
-    let path = target.split('?').next().unwrap_or_default();
-    assert!(path.split('/').all(|segment| segment != "." && segment != ".."), "{target}");
+    let mut path = target.split('?').next().unwrap_or_default().as_bytes().to_vec();
+    // As readers see it that decode it again and again.
+    for _ in 0..5 {
+        assert!(!path.contains(&b'\\') && !path.starts_with(b"//"), "{target}");
+        assert!(
+            !path.split(|&byte| byte == b'/').any(|segment| segment == b"." || segment == b".."),
+            "{target}"
+        );
+        path = decoded(&path);
+    }
+}
+
+fn decoded(path: &[u8]) -> Vec<u8> {
+    let (mut out, mut at) = (Vec::new(), 0);
+    while at < path.len() {
+        let digits = path.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
+        let byte = digits.filter(|_| path[at] == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        out.push(byte.unwrap_or(path[at]));
+        at += if byte.is_some() { 3 } else { 1 };
+    }
+    out
 }
 
 fn is_placed(error: &Malformed, data: &[u8]) {

@@ -41,6 +41,13 @@ pub struct ServerArgs {
     token_file: Option<PathBuf>,
 }
 
+impl ServerArgs {
+    /// The configuration that is named, or the default one.
+    pub(super) fn config(&self) -> &Path {
+        &self.config
+    }
+}
+
 /// Why the server did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {

@@ -1,5 +1,6 @@
 //! `parallax differences`: the faults of an operation, in the words of a bug report.
 
+mod curl;
 mod suggest;
 
 use std::fmt::Write as _;
@@ -24,7 +25,7 @@ const SHOWN: usize = 120;
 /// Show how the two sides of an operation differ: each kind of fault with its count and a sample
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  parallax differences getReturn\n  parallax differences getReturn --signature 00c0ffee00c0ffee\n  parallax differences getReturn --suggest"
+    after_help = "Example:\n  parallax differences getReturn\n  parallax differences getReturn --signature 00c0ffee00c0ffee\n  parallax differences getReturn --suggest\n  parallax differences getReturn --curl"
 )]
 pub(super) struct DifferencesArgs {
     /// The operation
@@ -39,6 +40,9 @@ pub(super) struct DifferencesArgs {
     /// Tell how many of the stored samples these rules would mask, a list as under `compare:`
     #[arg(long, value_name = "FILE", conflicts_with = "suggest")]
     rules: Option<PathBuf>,
+    /// Print a curl command for a sample of each, with variables for what was redacted
+    #[arg(long, conflicts_with_all = ["suggest", "rules", "json"])]
+    curl: bool,
     /// Print the API's JSON unchanged; with `--rules`, the counts as JSON
     #[arg(long)]
     json: bool,
@@ -51,6 +55,7 @@ pub(super) fn run(args: &DifferencesArgs) -> anyhow::Result<ExitCode> {
     let paint = Paint::for_stdout();
     let text = match (args.signature, &args.rules) {
         (_, Some(rules)) => suggest::tried(&client, args, rules)?,
+        _ if args.curl => curl::reproductions(&client, args)?,
         _ if args.suggest => suggest::suggested(&client, args, paint)?,
         (Some(id), None) => one_signature(&client, args, id, paint)?,
         (None, None) => all_signatures(&client, args, paint)?,

@@ -1,6 +1,7 @@
 //! The command line: one file per command. It reads arguments, asks the server or the
 //! configuration, and prints; it decides nothing that the server does not decide again.
 
+mod check;
 mod client;
 mod compare;
 mod completions;
@@ -11,6 +12,7 @@ mod differences;
 mod logging;
 mod man;
 mod output;
+mod replay;
 mod rollback;
 mod serve;
 mod stage;
@@ -54,6 +56,8 @@ enum Command {
     Status(status::StatusArgs),
     Differences(differences::DifferencesArgs),
     Compare(compare::CompareArgs),
+    Check(check::CheckArgs),
+    Replay(replay::ReplayArgs),
     Stage(stage::StageArgs),
     Rollback(rollback::RollbackArgs),
     Config(config::ConfigArgs),
@@ -77,6 +81,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Differences(args) => differences::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Stage(args) => stage::run(&args),
         Command::Rollback(args) => rollback::run(&args),
         Command::Config(args) => config::run(&args),

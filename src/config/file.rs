@@ -33,7 +33,7 @@ use super::protocol::Protocol;
 use super::rules::Written;
 use super::scalar::{Count, Listen, Raw, Scalar, Size, Text, Timeout};
 use super::secret::Source;
-use super::side::{HostPolicy, UpstreamUrl};
+use super::side::{HostPolicy, Scheme, UpstreamUrl};
 use super::tls::{SideTlsFile, TlsFile};
 use super::traces::TracesFile;
 
@@ -120,6 +120,22 @@ pub(super) struct TokenFile {
 pub(super) enum SideFile {
     Url(Raw<UpstreamUrl>),
     Full(Box<UpstreamFile>),
+}
+
+impl SideFile {
+    /// Another place for the side. What is said of TLS is said of a side that has it.
+    pub(super) fn move_to(&mut self, place: &UpstreamUrl) {
+        let url = match self {
+            Self::Url(url) => url,
+            Self::Full(full) => {
+                if place.scheme == Scheme::Http {
+                    full.tls = None;
+                }
+                &mut full.url
+            }
+        };
+        url.say(place.to_string());
+    }
 }
 
 /// How a side is reached.

@@ -60,14 +60,37 @@ pub fn load(path: &Path) -> Result<Settings, ConfigErrors> {
     parse(&text, &name, &|variable| std::env::var(variable).ok())
 }
 
+/// The same, with another candidate in place of the one in the file: its URL, with every other key
+/// of the candidate as it is.
+///
+/// # Errors
+/// With everything that is wrong with it.
+pub fn load_against(path: &Path, candidate: &UpstreamUrl) -> Result<Settings, ConfigErrors> {
+    let name = path.display().to_string();
+    let text = read(path, "-c").map_err(|message| ConfigErrors::whole(&name, message))?;
+    settings(&text, &name, &|variable| std::env::var(variable).ok(), Some(candidate))
+}
+
 /// Reads a configuration from its text. `name` is the file's path: it stands in front of every
 /// error, and references to files start from its directory.
 ///
 /// # Errors
 /// With everything that is wrong with it.
 pub fn parse(text: &str, name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Settings, ConfigErrors> {
+    settings(text, name, env, None)
+}
+
+fn settings(
+    text: &str,
+    name: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+    candidate: Option<&UpstreamUrl>,
+) -> Result<Settings, ConfigErrors> {
     let mut problems = error::Problems::default();
-    let settings = read_file(text, &mut problems).and_then(|file| {
+    let settings = read_file(text, &mut problems).and_then(|mut file| {
+        if let Some(candidate) = candidate {
+            file.candidate.move_to(candidate);
+        }
         let directory = Path::new(name).parent().unwrap_or(Path::new(""));
         resolve::resolve(&file, &secret::Vault { env, directory }, &mut problems)
     });

@@ -43,6 +43,13 @@ pub(super) struct Raw<T> {
     kind: PhantomData<T>,
 }
 
+impl<T> Raw<T> {
+    /// Another text in the same place.
+    pub(super) fn say(&mut self, text: String) {
+        self.text = text;
+    }
+}
+
 /// Shows the place only: the text may be a secret that was typed in the wrong place.
 impl<T> fmt::Debug for Raw<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

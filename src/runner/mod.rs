@@ -6,6 +6,7 @@
 //! a time and a bounded time each. The number gives way when the side slows down, and when the side
 //! is not there at all, nothing is sent; see [`parallax_core::pressure`].
 
+mod apart;
 mod carried;
 mod copy;
 mod gate;
@@ -28,6 +29,7 @@ use tokio::time::Instant;
 use crate::queue::Job;
 use crate::recorder::Recorder;
 use crate::upstream::Reach;
+pub use apart::{Apart, Ran};
 pub use carried::Carried;
 pub use gate::{Gates, Seat};
 use lag::Lag;

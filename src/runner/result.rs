@@ -74,7 +74,7 @@ fn new_id() -> CheckId {
 
 /// Whether comparing these may take so long that it is done on a thread of its own. A coded body
 /// may be a thousand times larger than it looks, and a foreign format waits for a child process.
-fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
+pub(super) fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
     let weight = |answer: &Answer| {
         let held = answer.body.held_bytes();
         if answer.headers.contains_key(header::CONTENT_ENCODING) { held.saturating_mul(CODED) } else { held }

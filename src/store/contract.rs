@@ -67,6 +67,7 @@ pub(super) fn report(number: u64, seconds: i64, signatures: Vec<Signature>) -> R
         headers: Vec::new(),
         body: Vec::new(),
         redacted: true,
+        masked: true,
     };
     Report {
         id: CheckId(u128::MAX - u128::from(number)),

@@ -378,6 +378,7 @@ pub(crate) fn report(id: u128, fault: &Signature, at: Timestamp) -> Report {
                 ],
                 body: Vec::new(),
                 redacted: true,
+                masked: true,
             },
             legacy: Some(answer(200, "19.995", None)),
             candidate: Some(answer(200, "20.00", Some("cache-control: no-store"))),

@@ -22,6 +22,7 @@ pub mod posted;
 pub mod pressure;
 pub mod ratio;
 pub mod readiness;
+pub mod recorded;
 pub mod redaction;
 pub mod relation;
 pub mod report;

@@ -1,7 +1,10 @@
 //! A verdict with *redacted* exchanges: the only form that is stored, logged or shown.
 
+mod again;
 mod build;
 mod layout;
+
+pub use again::{Again, NotAgain};
 
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +87,14 @@ pub struct RequestSample {
     pub body: Vec<Line>,
     /// Whether values were replaced, so that the request cannot be sent again as it stands.
     pub redacted: bool,
+    /// Whether every value was masked, so that none of it is what was sent. Of a sample that an earlier
+    /// version has stored, nobody knows.
+    #[serde(default = "unknown")]
+    pub masked: bool,
+}
+
+fn unknown() -> bool {
+    true
 }
 
 /// An answer, redacted.

@@ -52,3 +52,8 @@ fn codings_are_decoded_or_refused() {
 fn payloads_are_read_or_refused() {
     assert!(replay("posted", properties::posted::holds) >= 12);
 }
+
+#[test]
+fn recordings_are_read_alike_in_any_cut() {
+    assert!(replay("recorded", properties::recorded::holds) >= 12);
+}

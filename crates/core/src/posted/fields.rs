@@ -49,7 +49,7 @@ fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
 }
 
 /// A member that must be there.
-pub(super) fn required(
+pub(crate) fn required(
     document: &Document,
     object: NodeId,
     name: &str,
@@ -59,7 +59,7 @@ pub(super) fn required(
 }
 
 /// A value that must be of this kind, in words.
-pub(super) fn must(document: &Document, node: NodeId, kind: NodeKind, words: &str) -> Result<(), Malformed> {
+pub(crate) fn must(document: &Document, node: NodeId, kind: NodeKind, words: &str) -> Result<(), Malformed> {
     if document.kind(node) == kind {
         return Ok(());
     }
@@ -67,13 +67,13 @@ pub(super) fn must(document: &Document, node: NodeId, kind: NodeKind, words: &st
 }
 
 /// A value of another kind than it must be.
-pub(super) fn wrong_kind(document: &Document, node: NodeId, words: &str) -> Malformed {
+pub(crate) fn wrong_kind(document: &Document, node: NodeId, words: &str) -> Malformed {
     let found = document.value_type(node);
     wrong(document, node, format!("this is of type {found}"), format!("it must be {words}"))
 }
 
 /// The text of a string, which must have one: JSON can write half of a character.
-pub(super) fn text(document: &Document, node: NodeId) -> Result<Cow<'_, str>, Malformed> {
+pub(crate) fn text(document: &Document, node: NodeId) -> Result<Cow<'_, str>, Malformed> {
     must(document, node, NodeKind::String, "a string")?;
     let text = match document.content(node) {
         Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),

@@ -68,6 +68,11 @@ impl Collected {
         Ok(())
     }
 
+    /// All of them, as they came.
+    pub(crate) fn as_given(&self) -> &HeaderMap {
+        &self.map
+    }
+
     /// Those that a request may be sent with: neither where it goes nor how long its body is comes
     /// from here.
     pub(crate) fn of_a_request(self) -> HeaderMap {

@@ -47,7 +47,7 @@ impl Malformed {
 }
 
 /// Something about a value.
-pub(super) fn wrong(
+pub(crate) fn wrong(
     document: &Document,
     node: NodeId,
     problem: impl Into<String>,

@@ -10,16 +10,17 @@
 
 mod batch;
 mod body;
-mod fields;
-mod headers;
+pub(crate) mod fields;
+pub(crate) mod headers;
 mod id;
-mod malformed;
+pub(crate) mod malformed;
 mod path;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
 pub use batch::{Batch, read_batch};
+pub(crate) use body::from_base64;
 pub use id::{PostedId, PostedIdError};
 pub use malformed::Malformed;
 pub use path::{MAX_TARGET, TargetError, target};
@@ -68,7 +69,7 @@ pub fn read(bytes: &[u8]) -> Result<Posted, Malformed> {
 }
 
 /// The tree of a JSON text.
-fn parsed(bytes: &[u8]) -> Result<Document, Malformed> {
+pub(crate) fn parsed(bytes: &[u8]) -> Result<Document, Malformed> {
     document::read(Bytes::copy_from_slice(bytes), MAX_NODES).map_err(|error| unread(bytes, error))
 }
 

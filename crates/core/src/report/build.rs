@@ -184,8 +184,16 @@ impl View<'_> {
         let headers = self.headers(&request.headers, &Differing::none(), "");
         let body = layout::body(&request.headers, &request.body, None, self.redaction, &Differing::none());
         let hidden = |lines: &[Line]| lines.iter().any(|line| line.text.ends_with(REDACTED));
-        let redacted = self.redaction.samples != Samples::Plain || hidden(&headers) || hidden(&body.lines);
-        RequestSample { method: request.method.to_string(), target, headers, body: body.lines, redacted }
+        let masked = self.redaction.samples != Samples::Plain;
+        let redacted = masked || hidden(&headers) || hidden(&body.lines);
+        RequestSample {
+            method: request.method.to_string(),
+            target,
+            headers,
+            body: body.lines,
+            redacted,
+            masked,
+        }
     }
 
     /// The template's own text stays, parameters and the query's values are masked.

@@ -123,6 +123,11 @@ pub(super) fn clipped(text: String) -> String {
     }
 }
 
+/// Whether a line may have been cut.
+pub(super) fn is_clipped(text: &str) -> bool {
+    text.ends_with('…') && text.chars().count() > MAX_LINE
+}
+
 /// A container that is open.
 struct Open {
     end: NodeId,
