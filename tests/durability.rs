@@ -324,6 +324,7 @@ async fn a_check_whose_run_never_ends_is_given_up_after_five_attempts() {
     let answer =
         client.ask("POST", "/consistency-checks", &fields, body.as_bytes()).await.expect("an answer");
     assert_eq!(answer.status, 202);
+    assert_nothing_readable(directory.path());
     for attempt in 1..=5 {
         wait_until(DEADLINE, "it was sent", || candidate.count() == attempt).await;
         process.kill_and_restart();
@@ -332,4 +333,33 @@ async fn a_check_whose_run_never_ends_is_given_up_after_five_attempts() {
     assert_eq!(operation["counts"]["failed"], json!({"dead_letter": 1}));
     assert_conserved(&operation);
     assert_eq!(candidate.count(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_key_has_sealed_is_not_given_up_for_another() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let url = FakeService::start(Behaviour::Silent).url();
+    let mut process = Process::start(directory.path(), &url, &url, OPERATION);
+    let mut client = RawClient::connect(process.control).await.expect("the control listener");
+    let fields = [("Content-Type", "application/json")];
+    let body = payload(1, 0).to_string();
+    let answer =
+        client.ask("POST", "/consistency-checks", &fields, body.as_bytes()).await.expect("an answer");
+    assert_eq!(answer.status, 202);
+    support::process::signal(process.id(), "KILL");
+    process.wait_for_end();
+    let start = |key: &str| {
+        let mut serve = support::process::command(directory.path(), &["serve"]);
+        serve.env("PARALLAX_STORE_KEY", key).output().expect("parallax starts")
+    };
+    let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let other = start(&"00ff".repeat(16));
+    assert!(!other.status.success());
+    assert!(said(&other).contains("sealed with another key"), "{}", said(&other));
+    let none = start("no key");
+    assert!(!none.status.success());
+    assert!(said(&none).contains("PARALLAX_STORE_KEY is no key"), "{}", said(&none));
+    process.start_again();
+    let counts = &operation(process.control, "getReturn").await["counts"];
+    assert_eq!((&counts["requests"], &counts["in_flight"]), (&json!(1), &json!(1)), "it still waits");
 }
