@@ -40,6 +40,9 @@ function application(poster, go) {
   app.post('/search', express.text({ type: () => true, limit: '1mb' }), (request, response) => {
     response.type('text').send(`asked: ${request.body}`);
   });
+  app.get('/express/bytes', (_, response) => {
+    response.append('Set-Cookie', ['a=1', 'b=2']).send(Buffer.from([0xff, 0, 0xfe]));
+  });
   app.get('/express/:id', (request, response) => response.json({ id: request.params.id }));
   return app;
 }
@@ -123,8 +126,12 @@ test('answers are the same byte by byte, whatever parallax does', async (t) => {
 });
 
 test("the payload is the contract's", async (t) => {
+  const { PARALLAX_TOKEN: before } = process.env;
   process.env.PARALLAX_TOKEN = 'a-secret';
-  t.after(() => { delete process.env.PARALLAX_TOKEN; });
+  t.after(() => {
+    if (before === undefined) delete process.env.PARALLAX_TOKEN;
+    else process.env.PARALLAX_TOKEN = before;
+  });
   const fake = await fakeParallax(t, 'accept');
   const { port, poster } = await start(t, fake.url);
   const asked = [
@@ -283,7 +290,8 @@ test('it closes in time, and posts what it can', async (t) => {
 const control = process.env.PARALLAX_CONTROL;
 test('a real parallax accepts them', { skip: !control && 'no parallax to post to (PARALLAX_CONTROL)' }, async (t) => {
   const { port, poster } = await start(t, control, { paths: ['/express'] });
-  for (let number = 0; number < 20; number += 1) await ask(port, get(`/express/${number}`));
+  await ask(port, get('/express/bytes'));
+  for (let number = 0; number < 19; number += 1) await ask(port, get(`/express/${number}`));
   await until(() => poster.posted + poster.failed + poster.dropped + poster.leftOut === 20, 'all are posted');
   assert.deepEqual(counts(poster), { posted: 20, dropped: 0, failed: 0, leftOut: 0 }, poster.lastError);
 });

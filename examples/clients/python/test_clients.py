@@ -3,7 +3,7 @@
     PARALLAX_CONTROL=http://127.0.0.1:9900 python3 -m unittest     with a real parallax as well
 """
 
-import asyncio, base64, gzip, http.server, json, os, socket, threading, time, unittest
+import asyncio, base64, gzip, http.server, json, logging, os, socket, threading, time, unittest, unittest.mock
 
 import uvicorn, waitress.server
 
@@ -11,10 +11,12 @@ import parallax_asgi, parallax_wsgi
 from parallax_poster import Poster
 
 DEADLINE = 20.0
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a busy machine is no fault
 # The application: path → status, headers, pieces of the body.
 LARGE = b"x" * 3000
+COOKIES = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
 PAGES = {
-    "/returns/1": (200, [("Content-Type", "application/json"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")],
+    "/returns/1": (200, [("Content-Type", "application/json"), *COOKIES],
                    [b'{"name": "J\xc3\xb6rg",', b' "id": 1}']),
     "/returns/sized": (200, [("Content-Type", "text/plain")], [b"one piece"]),
     "/returns/none": (404, [("Content-Length", "0")], []),
@@ -31,6 +33,8 @@ go = threading.Event()
 def page(method, path, asked):
     if method == "POST":
         return 200, [("Content-Type", "text/plain")], [b"asked: " + asked]
+    if path.endswith("/bytes"):
+        return 200, [("Content-Type", "application/octet-stream"), *COOKIES], [b"\xff\x00\xfe"]
     if path.startswith(("/wsgi/", "/asgi/")):
         return 200, [("Content-Type", "application/json")], [b'{"id": "%s"}' % path.rpartition("/")[2].encode()]
     return PAGES[path]
@@ -217,8 +221,9 @@ class Promises:
             self.assertLess(time.monotonic() - began, DEADLINE, "the answers waited for parallax")
 
     def test_the_payload_is_the_contract_s(self):
-        os.environ["PARALLAX_TOKEN"] = "a-secret"
-        self.addCleanup(os.environ.pop, "PARALLAX_TOKEN")
+        token = unittest.mock.patch.dict(os.environ, {"PARALLAX_TOKEN": "a-secret"})
+        token.start()
+        self.addCleanup(token.stop)
         fake = self.parallax("accept")
         house, poster = self.start(fake.url)
         asked = [get("/returns/1?a=%2F&b"), get("/returns/bytes"), get("/returns/latin"), get("/returns/gzip"),
@@ -342,8 +347,8 @@ class Promises:
     @unittest.skipUnless("PARALLAX_CONTROL" in os.environ, "no parallax to post to (PARALLAX_CONTROL)")
     def test_a_real_parallax_accepts_them(self):
         house, poster = self.start(os.environ["PARALLAX_CONTROL"], paths=["/" + self.server.name])
-        for number in range(20):
-            ask(house.port, get(f"/{self.server.name}/{number}"))
+        for name in ["bytes", *range(19)]:
+            ask(house.port, get(f"/{self.server.name}/{name}"))
         self.until(lambda: sum(self.counts(poster)) == 20, "all are posted")
         self.assertEqual(self.counts(poster), (20, 0, 0, 0), poster.last_error)
 

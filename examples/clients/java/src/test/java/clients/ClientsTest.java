@@ -121,7 +121,16 @@ class ClientsTest {
                         later.complete();
                     }).start();
                 }
-                default -> response.getWriter().print("{\"id\": \"" + request.getRequestURI().replaceAll(".*/", "") + "\"}");
+                case "/servlet/bytes" -> {
+                    response.setContentType("application/octet-stream");
+                    response.addHeader("Set-Cookie", "a=1");
+                    response.addHeader("Set-Cookie", "b=2");
+                    response.getOutputStream().write(BYTES);
+                }
+                default -> {
+                    response.setContentType("application/json;charset=UTF-8");
+                    response.getWriter().print("{\"id\": \"" + request.getRequestURI().replaceAll(".*/", "") + "\"}");
+                }
             }
         }
 
@@ -500,7 +509,8 @@ class ClientsTest {
         Assumptions.assumeTrue(control != null, "no parallax to post to (PARALLAX_CONTROL)");
         Poster poster = poster(control, options -> options.paths = List.of("/servlet"));
         int port = start(poster);
-        for (int number = 0; number < 20; number++) {
+        ask(port, get("/servlet/bytes"));
+        for (int number = 0; number < 19; number++) {
             ask(port, get("/servlet/" + number));
         }
         until(() -> poster.counts().posted() + poster.counts().failed() == 20, "all are posted");
