@@ -39,11 +39,8 @@ function watch(poster, path, request, response) {
     return more;
   };
   response.end = function (piece, encoding, ...rest) {
-    // Node's own `end` may come back through `write`; what is copied twice is told from what is not.
-    const before = answered.pieces?.length;
     const ended = end.call(this, piece, encoding, ...rest);
-    const isPiece = piece !== undefined && piece !== null && typeof piece !== 'function';
-    if (isPiece && answered.pieces?.length === before) answered.add(piece, encoding);
+    if (piece !== undefined && piece !== null && typeof piece !== 'function') answered.add(piece, encoding);
     return ended;
   };
 

@@ -27,9 +27,9 @@ class PostedChecks:
             watched.length = int(length) if length and length.isdecimal() else -1
 
         def started(status, headers, *exception):
-            watched.status = int(status.split(" ", 1)[0])
+            write = start_response(status, headers, *exception)  # first, as it may refuse them
+            watched.status = int(status[:3])
             watched.headers = [line(n.encode("latin-1"), v.encode("latin-1")) for n, v in headers]
-            write = start_response(status, headers, *exception)
 
             def written(piece):  # the old way to answer, which PEP 3333 still allows
                 write(piece)

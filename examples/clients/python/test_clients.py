@@ -3,7 +3,7 @@
     PARALLAX_CONTROL=http://127.0.0.1:9900 python3 -m unittest     with a real parallax as well
 """
 
-import asyncio, base64, gzip, http.server, json, logging, os, socket, threading, time, unittest, unittest.mock
+import asyncio, base64, http.server, json, logging, os, socket, threading, time, unittest, unittest.mock
 
 import uvicorn, waitress.server
 
@@ -22,7 +22,7 @@ PAGES = {
     "/returns/none": (404, [("Content-Length", "0")], []),
     "/returns/bytes": (200, [("Content-Type", "application/octet-stream")], [b"\xff\x00\xfe"]),
     "/returns/latin": (200, [("Content-Type", "text/plain; charset=ISO-8859-1")], [b"plain"]),
-    "/returns/gzip": (200, [("Content-Type", "text/plain"), ("Content-Encoding", "gzip")], [gzip.compress(b"a")]),
+    "/returns/coded": (200, [("Content-Type", "text/plain"), ("Content-Encoding", "own")], [b"looks like text"]),
     "/returns/large": (200, [("Content-Type", "text/plain")], [LARGE, LARGE]),
     "/returns/slow": (200, [("Content-Type", "text/plain")], [b"first", None, b"second"]),  # None: waits for `go`
     "/returnsall": (200, [("Content-Type", "text/plain")], [b"another"]),
@@ -226,7 +226,7 @@ class Promises:
         self.addCleanup(token.stop)
         fake = self.parallax("accept")
         house, poster = self.start(fake.url)
-        asked = [get("/returns/1?a=%2F&b"), get("/returns/bytes"), get("/returns/latin"), get("/returns/gzip"),
+        asked = [get("/returns/1?a=%2F&b"), get("/returns/bytes"), get("/returns/latin"), get("/returns/coded"),
                  get("/returns/1", "HEAD"), get("/returns/none"), post("/search", b"w\xc3\xb6rter"),
                  post("/search", b"\xff")]
         for number, request in enumerate(asked, 1):
@@ -248,7 +248,7 @@ class Promises:
         def coded(body):
             return base64.b64encode(body).decode(), "base64"
         self.assertEqual(bodies, [
-            coded(b"\xff\x00\xfe"), coded(b"plain"), coded(PAGES["/returns/gzip"][2][0]), (None, None), (None, None),
+            coded(b"\xff\x00\xfe"), coded(b"plain"), coded(b"looks like text"), (None, None), (None, None),
             ("asked: wörter", None), coded(b"asked: \xff")])
         self.assertEqual([(check["request"]["body"], check["request"].get("body_encoding")) for check in others[-2:]],
                          [("wörter", None), coded(b"\xff")])
@@ -263,9 +263,9 @@ class Promises:
         ask(house.port, post("/search/unread", b"words"))
         ask(house.port, post("/search", b"x" * 4001))
         self.until(lambda: poster.left_out == 3, "three are left out")
-        ask(house.port, get("/returns/1"))
+        ask(house.port, get("/returns/sized"))
         self.until(lambda: poster.posted == 1, "one is posted")
-        self.assertEqual([check["request"]["url"]["path"] for check in fake.checks()], ["/returns/1"])
+        self.assertEqual([check["request"]["url"]["path"] for check in fake.checks()], ["/returns/sized"])
         self.assertEqual(self.counts(poster), (1, 0, 0, 3))
 
     def test_a_stream_passes_as_it_comes_and_is_posted_when_the_client_has_it(self):
@@ -309,6 +309,10 @@ class Promises:
         for _ in range(5):
             ask(house.port, get("/returns/large"))
         self.until(lambda: poster.dropped >= 3, "6,000 bytes fit once, besides what is being posted")
+        house, poster = self.start(self.parallax("accept").url, queue_bytes=10_000)
+        for number in range(1, 6):
+            ask(house.port, get("/returns/large"))
+            self.until(lambda: poster.posted == number, "what was posted leaves room")
 
     def test_503_is_tried_again_when_it_says_and_not_for_ever(self):
         fake = self.parallax((503, {"Retry-After": "0"}), (503, {"Retry-After": "3600"}), "accept")

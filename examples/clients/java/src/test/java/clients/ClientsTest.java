@@ -57,7 +57,7 @@ class ClientsTest {
     private static final Duration DEADLINE = Duration.ofSeconds(20);
     private static final byte[] BYTES = {(byte) 0xff, 0, (byte) 0xfe};
     private static final Pattern ID = Pattern.compile("\"id\":\"([0-9a-f-]{36})\"");
-    private static final List<String> PAGES = Stream.of("1", "sized", "none", "error", "moved", "bytes", "latin", "large",
+    private static final List<String> PAGES = Stream.of("1", "sized", "none", "error", "moved", "bytes", "latin", "coded", "large",
             "slow", "later", "reset").map(name -> "/returns/" + name).toList();
 
     /** Tomcat tells all that it does. */
@@ -103,6 +103,10 @@ class ClientsTest {
                 case "moved" -> response.sendRedirect("/returns/1?a=b");
                 case "bytes" -> response.getOutputStream().write(BYTES);
                 case "latin" -> response.getWriter().write("pl\u00e4in"); // ISO-8859-1, says the specification
+                case "coded" -> {
+                    response.setHeader("Content-Encoding", "own");
+                    response.getOutputStream().print("looks like text");
+                }
                 case "large" -> response.getOutputStream().write(new byte[6000]);
                 case "reset" -> {
                     response.getWriter().write("not this");
@@ -333,7 +337,8 @@ class ClientsTest {
         byte[] words = "w\u00f6rter".getBytes(StandardCharsets.UTF_8);
         List<byte[]> asked = List.of(get("/returns/1?a=%2F&b"), get("/returns/bytes"), get("/returns/latin"),
                 message("HEAD", "/returns/1", new byte[0]), get("/returns/none"), get("/returns/moved"), get("/returns/reset"),
-                post("/search", words), post("/search", BYTES));
+                post("/search", words), post("/search", BYTES),
+                get("/returns/coded"));
         for (int number = 1; number <= asked.size(); number++) {
             ask(port, asked.get(number - 1));
             int expected = number;
@@ -367,6 +372,7 @@ class ClientsTest {
         answered.writeBytes("asked: ".getBytes(StandardCharsets.UTF_8));
         answered.writeBytes(BYTES);
         assertEquals(List.of(coded(BYTES), coded(answered.toByteArray())), bodies.get(8));
+        assertEquals(List.of(none, coded("looks like text".getBytes(StandardCharsets.UTF_8))), bodies.get(9));
     }
 
     private static String coded(byte[] bytes) {
@@ -390,9 +396,10 @@ class ClientsTest {
         ask(port, post("/search/unread", BYTES));
         ask(port, post("/search", new byte[4001]));
         until(() -> poster.counts().leftOut() == 4, "four are left out");
-        ask(port, get("/returns/1"));
+        ask(port, get("/returns/sized"));
         until(() -> poster.counts().posted() == 1, "one is posted");
         assertEquals(1, fake.checks().size());
+        assertTrue(fake.checks().get(0).contains("\"path\":\"/returns/sized\""), fake.checks().get(0));
         assertEquals(new Poster.Counts(1, 0, 0, 4), poster.counts());
     }
 
@@ -459,6 +466,13 @@ class ClientsTest {
             ask(port, get("/returns/large"));
         }
         until(() -> poster.counts().dropped() >= 3, "6,000 bytes fit once, besides what is being posted");
+        Poster good = poster(new FakeParallax(Say.ACCEPT).url, options -> options.queueBytes = 10_000);
+        int other = start(good);
+        for (int count = 1; count <= 5; count++) {
+            int expected = count;
+            ask(other, get("/returns/large"));
+            until(() -> good.counts().posted() == expected, "what was posted leaves room");
+        }
     }
 
     @Test
