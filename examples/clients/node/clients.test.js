@@ -287,7 +287,7 @@ test('503 is tried again when it says, and not for ever', async (t) => {
   }
 });
 
-test('it closes in time, and posts what it can', async (t) => {
+test('it closes in time, and posts what it can', { timeout: DEADLINE * 3 }, async (t) => {
   const one = await start(t, (await fakeParallax(t, 'accept')).url);
   for (let count = 0; count < 20; count += 1) await ask(one.port, get('/returns/1'));
   await until(() => one.poster.posted > 0, 'the last answer has ended');

@@ -57,7 +57,7 @@ class ClientsTest {
     private static final Duration DEADLINE = Duration.ofSeconds(20);
     private static final byte[] BYTES = {(byte) 0xff, 0, (byte) 0xfe};
     private static final Pattern ID = Pattern.compile("\"id\":\"([0-9a-f-]{36})\"");
-    private static final List<String> PAGES = Stream.of("1", "sized", "none", "error", "moved", "bytes", "latin", "coded", "large",
+    private static final List<String> PAGES = Stream.of("1", "sized", "none", "error", "denied", "moved", "bytes", "latin", "coded", "large",
             "slow", "later", "reset").map(name -> "/returns/" + name).toList();
 
     /** Tomcat tells all that it does. */
@@ -100,6 +100,7 @@ class ClientsTest {
                 }
                 case "none" -> response.setStatus(404);
                 case "error" -> response.sendError(410, "gone");
+                case "denied" -> response.sendError(403);
                 case "moved" -> response.sendRedirect("/returns/1?a=b");
                 case "bytes" -> response.getOutputStream().write(BYTES);
                 case "latin" -> response.getWriter().write("pl\u00e4in"); // ISO-8859-1, says the specification
@@ -393,14 +394,15 @@ class ClientsTest {
         }
         ask(port, get("/returns/large"));
         ask(port, get("/returns/error"));
+        ask(port, get("/returns/denied"));
         ask(port, post("/search/unread", BYTES));
         ask(port, post("/search", new byte[4001]));
-        until(() -> poster.counts().leftOut() == 4, "four are left out");
+        until(() -> poster.counts().leftOut() == 5, "five are left out");
         ask(port, get("/returns/sized"));
         until(() -> poster.counts().posted() == 1, "one is posted");
         assertEquals(1, fake.checks().size());
         assertTrue(fake.checks().get(0).contains("\"path\":\"/returns/sized\""), fake.checks().get(0));
-        assertEquals(new Poster.Counts(1, 0, 0, 4), poster.counts());
+        assertEquals(new Poster.Counts(1, 0, 0, 5), poster.counts());
     }
 
     @Test
