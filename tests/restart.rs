@@ -2,12 +2,15 @@
 
 mod support;
 
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
 use parallax_testkit::{FakeService, RawClient};
 use serde_json::{Value, json};
 use support::process::{Process, command, free_address};
 use support::{GET_RETURN, assert_conserved, at_rest, operation, post, same};
 
-async fn get(address: std::net::SocketAddr, target: &str) -> Value {
+async fn get(address: SocketAddr, target: &str) -> Value {
     RawClient::connect(address).await.expect("an answer").get(target).await.expect("it works").json()
 }
 
@@ -37,6 +40,10 @@ async fn counts_and_stages_survive_kill_9() {
         assert_conserved(&before);
         assert_eq!(before["counts"]["requests"], expected, "{before}");
         let signatures = get(process.control, "/api/v1/operations/getReturn/signatures").await;
+        // The first changes nothing: that is the stage from the beginning.
+        if round > 0 {
+            written(process.control, &change["reason"]).await;
+        }
         let audit = get(process.control, "/api/v1/audit").await;
 
         process.kill_and_restart();
@@ -47,6 +54,20 @@ async fn counts_and_stages_survive_kill_9() {
     assert_eq!(process.terminate().code(), Some(0));
     process.start_again();
     assert_eq!(operation(process.control, "getReturn").await["counts"]["requests"], expected);
+}
+
+/// Waits until the change with this reason is on disk: a store that is slow is not waited for by
+/// whoever asks for a change, who is told so.
+async fn written(control: SocketAddr, reason: &Value) {
+    let began = Instant::now();
+    loop {
+        let audit = get(control, "/api/v1/audit").await;
+        if audit[0]["reason"] == *reason {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "never written: {audit}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -273,7 +273,9 @@ async fn posted_checks_are_neither_lost_nor_counted_twice_by_upgrades() {
     let legacy = FakeService::start(same("{}"));
     let answer = Reply::json("{\"a\":1}").delay(Duration::from_millis(20));
     let candidate = FakeService::start(Behaviour::always(answer));
-    let process = start(directory.path(), &legacy.url(), &candidate.url(), GET_RETURN);
+    // What is posted is made up, so that legacy would say something else.
+    let configuration = format!("{GET_RETURN}defaults: {{recheck: off}}\n");
+    let process = start(directory.path(), &legacy.url(), &candidate.url(), &configuration);
     let poster = post::Poster::start(process.control, CHECKS, 0);
     let mut last = process.id();
     for round in 1..=UPGRADES {
