@@ -151,9 +151,9 @@ async fn a_masked_reproduction_has_a_variable_for_each_value() {
     let output = parallax(directory.path(), &house, &["differences", "getReturn", "--curl"]).await;
     let script = String::from_utf8_lossy(&output.stdout).into_owned();
     for part in [
-        "\"$CANDIDATE\"/returns/\"${RETURN_ID}\"'?q='\"${Q}\"",
-        "'authorization: '\"${AUTHORIZATION}\"",
-        "'x-note: '\"${X_NOTE}\"",
+        "\"$CANDIDATE\"/returns/\"${VALUE_RETURN_ID}\"'?q='\"${VALUE_Q}\"",
+        "'authorization: '\"${VALUE_AUTHORIZATION}\"",
+        "'x-note: '\"${VALUE_X_NOTE}\"",
     ] {
         assert!(script.contains(part), "{part} in {script}");
     }

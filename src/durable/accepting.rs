@@ -198,7 +198,7 @@ impl Durable {
             match read.await {
                 Ok(kept) => break kept,
                 // Nobody is there any more who could be shown the counts.
-                Err(StoreError::Closed | StoreError::HandedOver) => return,
+                Err(StoreError::Closed) => return,
                 Err(_) => {}
             }
         };

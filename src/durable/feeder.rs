@@ -69,6 +69,7 @@ pub struct Feeder {
     renewed: Instant,
     /// When to look into the store again.
     look: Instant,
+    not_before: Instant,
     resting: Option<Resting>,
 }
 
@@ -133,6 +134,7 @@ impl Feeder {
             unsent: Vec::new(),
             renewed: now,
             look: now,
+            not_before: now,
             resting: None,
         };
         (feeder, Feeding(orders_sender))
@@ -147,7 +149,9 @@ impl Feeder {
             let until = self.next_look();
             tokio::select! {
                 _ = self.back.recv_many(&mut came, TOGETHER) => self.take_back(&mut came),
-                () = self.durable.arrived.notified() => self.look = self.look.min(Instant::now()),
+                () = self.durable.arrived.notified() => {
+                    self.look = self.look.min(Instant::now().max(self.not_before));
+                }
                 order = self.orders.recv() => self.obey(order),
                 () = tokio::time::sleep_until(until) => {}
                 _ = draining.wait_for(|draining| *draining) => {}
@@ -203,6 +207,12 @@ impl Feeder {
     }
 
     async fn claim(&mut self, now: Instant) {
+        // Or what is out here would be taken for left, where the store was away for long.
+        self.renew().await;
+        if !self.out.is_empty() && self.renewed.elapsed() >= RENEW {
+            self.look = now + FOR_THE_STORE;
+            return;
+        }
         let room = Room { checks: self.ahead - self.out.len(), bytes: AHEAD_BYTES };
         let lease = self.lease();
         let claimed =
@@ -252,12 +262,24 @@ impl Feeder {
         let Some(entry) = entry.filter(|entry| entry.stage.checks_posted()) else {
             return self.ended.push(end(End::Skipped(Skip::Stage)));
         };
+        if self.queue.as_ref().is_some_and(|queue| check.sealed.len() > queue.budget().limit()) {
+            // It was taken under a larger `limits.queue_bytes`, and would hold up all others for ever.
+            let cause = Some(Cause::Budget);
+            return self.ended.push(end(End::Judged { outcome: Outcome::Failed, cause }));
+        }
         let opened = self.durable.seal.open(check.id, &check.operation_id, &check.sealed);
         let Some((request, answered)) = opened.ok().and_then(|content| packed::unpack(content).ok()) else {
             tracing::error!(operation_id = %check.operation_id, check = %check.id, "a check in the store cannot be opened: it is damaged");
             let cause = Some(Cause::Undecodable);
             return self.ended.push(end(End::Judged { outcome: Outcome::Failed, cause }));
         };
+        // While it waited, the operation may have been found to have effects, or to be complete.
+        if !entry.operation.idempotent.may_copy(&request.method) {
+            return self.ended.push(end(End::Skipped(Skip::NotIdempotent)));
+        }
+        if !entry.stage.checks_answered_by(answered.side) {
+            return self.ended.push(end(End::Skipped(Skip::Stage)));
+        }
         let waiting = Waiting::of(
             Arc::clone(&entry.operation),
             Arc::clone(&routing.in_force().reach),
@@ -321,7 +343,9 @@ impl Feeder {
             for id in self.unsent.drain(..) {
                 self.out.remove(&id);
             }
-            self.look = Instant::now() + FOR_A_SIDE;
+            // However many arrive meanwhile: the side does not take them.
+            self.not_before = Instant::now() + FOR_A_SIDE;
+            self.look = self.not_before;
         }
     }
 
@@ -375,6 +399,9 @@ impl Feeder {
             self.release(out).await.ok();
             self.ended.clear();
             self.unsent.clear();
+            // Those that still run have no say any more: another may run the same.
+            let (sender, back) = mpsc::channel(4 * AHEAD);
+            (self.sender, self.back) = (Some(sender), back);
         }
         if let Some(told) = told {
             // Whoever waited may have gone.

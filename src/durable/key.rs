@@ -86,8 +86,12 @@ impl StoreKey {
     /// Under another name first: a file of this name is always a whole key.
     fn write(&self, path: &Path) -> io::Result<()> {
         let beside = path.with_extension("key.new");
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        // What an earlier start has left there may be readable by others.
+        fs::remove_file(&beside).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
         writeln!(file, "{}", STANDARD.encode(self.0))?;
         file.sync_all()?;
         fs::rename(&beside, path)?;

@@ -101,7 +101,11 @@ impl Intake {
                 receipt
             }));
         }
-        let said = self.durable.accept(offers).await.map_err(|refusal| refusal.reason)?;
+        let said = if offers.is_empty() {
+            Vec::new()
+        } else {
+            self.durable.accept(offers).await.map_err(|refusal| refusal.reason)?
+        };
         let mut said = said.into_iter();
         let told = |result: Result<Receipt, Refusal>| {
             let receipt = result?;
@@ -143,8 +147,7 @@ fn named<'r>(
 ) -> Result<&'r Entry, Refusal> {
     let entry = routing.entry(id).ok_or(Refusal::UnknownOperation)?;
     let matcher = &entry.operation.matcher;
-    let is_method = matcher.method == *method || (matcher.method == Method::GET && *method == Method::HEAD);
-    if !is_method || matcher.template.capture(path).is_none() {
+    if !matcher.takes(method, path) {
         return Err(Refusal::OtherOperation { matcher: matcher.to_string() });
     }
     Ok(entry)

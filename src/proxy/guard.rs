@@ -58,6 +58,8 @@ pub(crate) struct Guard<IO> {
     /// Since when the client has not read anything of what it is sent.
     stalled: Option<Instant>,
     timer: Timer,
+    /// Whether the end of what is sent is on its way.
+    closing: bool,
     lingered: usize,
 }
 
@@ -87,6 +89,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Guard<IO> {
             head_began: Some(now),
             stalled: None,
             timer: Timer::at(now + patience.head),
+            closing: false,
             lingered: 0,
         }
     }
@@ -378,8 +381,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<IO> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        if !this.interim.is_empty() {
-            ready!(this.poll_interim(context))?;
+        if !this.interim.is_empty() && this.poll_interim(context)?.is_pending() {
+            return this.watch_writing(context, Poll::Pending);
         }
         let written = Pin::new(&mut this.io).poll_write(context, bytes);
         this.watch_writing(context, written)
@@ -391,8 +394,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<IO> {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        if !this.interim.is_empty() {
-            ready!(this.poll_interim(context))?;
+        if !this.interim.is_empty() && this.poll_interim(context)?.is_pending() {
+            return this.watch_writing(context, Poll::Pending);
         }
         let written = Pin::new(&mut this.io).poll_write_vectored(context, pieces);
         this.watch_writing(context, written)
@@ -403,15 +406,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<IO> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
         // Only here: the library flushes when all that it had to write before is written.
-        if !matches!(self.mode, Mode::Open) {
-            ready!(self.poll_interim(context))?;
+        let is_open = matches!(this.mode, Mode::Open);
+        if !is_open && this.poll_interim(context)?.is_pending() {
+            return this.watch_writing(context, Poll::Pending).map_ok(|_| ());
         }
-        let flushed = Pin::new(&mut self.io).poll_flush(context);
+        // With TLS, what was written may still be held here.
+        let flushed = Pin::new(&mut this.io).poll_flush(context);
         if flushed.is_pending() {
-            self.client.set_unsettled(true);
-        } else if self.stalled.is_none() && !matches!(self.mode, Mode::Open) {
-            self.settle();
+            return this.watch_writing(context, Poll::Pending).map_ok(|_| ());
+        }
+        if this.stalled.take().is_some() || !is_open {
+            this.settle();
         }
         flushed
     }
@@ -419,7 +426,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<IO> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.lingered == 0 {
-            ready!(Pin::new(&mut this.io).poll_shutdown(context))?;
+            if !std::mem::replace(&mut this.closing, true) {
+                this.timer.set(Instant::now() + LINGER);
+            }
+            if Pin::new(&mut this.io).poll_shutdown(context)?.is_pending() {
+                // The client does not read what it is sent last.
+                return this.timer.poll(context).map(Ok);
+            }
             let between = matches!(&this.mode, Mode::Strict(requests) if requests.is_between());
             if matches!(this.mode, Mode::Open) || (between && this.held.is_empty()) {
                 return Poll::Ready(Ok(()));

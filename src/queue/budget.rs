@@ -23,6 +23,12 @@ impl Budget {
         Reservation { budget: Arc::clone(self), bytes: 0 }
     }
 
+    /// Bytes that may be held at a time.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Bytes held at the moment.
     #[must_use]
     pub fn held(&self) -> usize {

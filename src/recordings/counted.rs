@@ -157,15 +157,19 @@ impl OperationCounts {
         Some(Ratio::from_ppm(u32::try_from(ppm).unwrap_or(0)))
     }
 
-    /// Whether the target is met; none where no request was sent, which says nothing. Where all of
-    /// them failed, nothing is proven, and the target is not met.
+    /// Whether the target is met; none where no request was sent, which says nothing. Where more than
+    /// `max_failed` of them failed, nothing is proven, and the target is not met.
     #[must_use]
     pub fn is_met(&self) -> Option<bool> {
         let Tally { matched, .. } = self.tally;
         match (self.tally.checks(), self.tally.failed_total()) {
             (0, 0) => None,
             (0, _) => Some(false),
-            (checks, _) => Some(self.operation.target.consistency.is_met_by(matched, checks)),
+            (checks, _) => {
+                let target = &self.operation.target;
+                let is_whole = self.tally.failed_at_most(target.max_failed);
+                Some(is_whole && target.consistency.is_met_by(matched, checks))
+            }
         }
     }
 }

@@ -55,8 +55,10 @@ impl Operations {
     /// The number of the operation that a recorded request belongs to.
     pub(super) fn of(&mut self, posted: &Posted) -> Option<usize> {
         let request = &posted.request;
-        if let Some(known) = posted.operation_id.as_ref().and_then(|id| self.by_id.get(id)) {
-            return Some(*known);
+        if let Some(&known) = posted.operation_id.as_ref().and_then(|id| self.by_id.get(id)) {
+            // What may be sent is said of the operation's own requests, and of no others.
+            let is_own = self.list[known].matcher.takes(&request.method, request.target.path());
+            return (is_own || matches!(self.source, Source::Guessed(_))).then_some(known);
         }
         let model = match &self.source {
             Source::Configured(_) if posted.operation_id.is_some() => return None,

@@ -20,6 +20,9 @@ use crate::queue::{Reservation, compact_headers};
 use crate::telemetry::Ticket;
 use crate::upstream::{Access, Sides};
 
+/// How long a second instance of the answering side may take.
+const FOR_A_TWIN: Duration = Duration::from_secs(1);
+
 /// A mismatch that is looked at again.
 pub(super) struct Mismatch {
     /// From the mismatch to the second requests.
@@ -58,6 +61,11 @@ impl Mismatch {
             compact(&mut open.other);
         }
         self
+    }
+
+    /// Whether the store has lent the check.
+    pub(super) fn is_stored(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.ticket.stored_id().is_some())
     }
 
     /// Whether the operation's rate allows to ask now.
@@ -153,7 +161,8 @@ impl Open {
         let (answering, other, twin) = tokio::join!(
             self.ask_one(self.sides.of(side), Some(passes.answering), for_answering),
             self.ask_one(self.sides.of(side.other()), Some(passes.other), for_other),
-            async { self.ask_one(twin?, None, for_twin).await },
+            // It changes no outcome, so it may not hold up what does.
+            async { tokio::time::timeout(FOR_A_TWIN, self.ask_one(twin?, None, for_twin)).await.ok()? },
         );
         held.into_iter().for_each(|held| self.reservation.join(held));
         Some(Seconds { answering: answering?, other: other?, twin })

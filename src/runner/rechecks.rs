@@ -20,6 +20,10 @@ const WAITING: usize = 512;
 /// waited for room would else come all at once.
 const SOON: Duration = Duration::from_millis(20);
 
+/// Those among them that the store has lent, at most. Few are out at a time, and what waits here for long
+/// would keep all others in the store.
+const STORED: usize = 16;
+
 /// The mismatches of a runner that wait to be looked at again.
 #[derive(Default)]
 pub(super) struct Rechecks {
@@ -38,8 +42,16 @@ impl Rechecks {
         if self.is_closed || self.waiting.len() + self.due.len() >= WAITING {
             return;
         }
+        if mismatch.is_stored() && self.stored() >= STORED {
+            return;
+        }
         let at = now + mismatch.after;
         self.wait(at, (at, mismatch));
+    }
+
+    fn stored(&self) -> usize {
+        let all = self.waiting.values().chain(&self.due);
+        all.filter(|(_, mismatch)| mismatch.is_stored()).count()
     }
 
     fn wait(&mut self, until: Instant, one: (Instant, Mismatch)) {

@@ -90,6 +90,15 @@ pub struct Matcher {
     pub template: Template,
 }
 
+impl Matcher {
+    /// Whether a request is one of these, by its method and its raw path without the query.
+    #[must_use]
+    pub fn takes(&self, method: &Method, path: &str) -> bool {
+        let is_method = self.method == *method || (self.method == Method::GET && *method == Method::HEAD);
+        is_method && self.template.capture(path).is_some()
+    }
+}
+
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.template)

@@ -10,6 +10,8 @@ mod shares;
 
 use std::time::Duration;
 
+use http::StatusCode;
+
 pub use rate::{Allowance, Rate, RateError};
 pub use shares::{advice, share};
 
@@ -19,7 +21,7 @@ use crate::isolation::Isolation;
 use crate::label::labels;
 use crate::rule::{Origins, Rules};
 use crate::signature::place;
-use crate::verdict::{Cause, Difference, Differences, Verdict};
+use crate::verdict::{Cause, Difference, Differences, Kind, Verdict};
 
 /// Whether and how an operation's mismatches are looked at again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +74,11 @@ pub struct Again {
     pub itself: Comparison,
     /// The second pair, judged as the first was.
     pub pair: Verdict,
-    /// Whether the answering side's second answer is a 5xx, which proves nothing.
+    /// Whether the answering side's second answer proves nothing: a 5xx, or the refusal of whoever asks
+    /// again.
     pub is_fault: bool,
+    /// Whether the candidate has answered the client, with a 5xx: its own fault, whatever it says now.
+    pub is_own_fault: bool,
 }
 
 impl Again {
@@ -91,7 +96,9 @@ impl Again {
         Self {
             itself: compare_with(first, second, &of_one_side(answering, rules), isolation).comparison,
             pair: crate::judge::judge_with(answering, second, &other, rules, isolation).verdict,
-            is_fault: second.status.is_server_error(),
+            is_fault: second.status.is_server_error()
+                || (second.status != first.status && refuses_who_asks(second.status)),
+            is_own_fault: answering == Side::Candidate && first.status.is_server_error(),
         }
     }
 
@@ -119,10 +126,12 @@ impl Again {
             return Finding::Unconfirmed;
         }
         let is_explained = moved.explains_all(first);
-        if !is_explained && moved.is_cut_off {
+        if !is_explained && (moved.is_cut_off || first.more > 0) {
             return Finding::Unconfirmed;
         }
         match (is_explained, now) {
+            (true, None) if self.is_own_fault => Finding::Unstable,
+            (true, Some(_)) if self.is_own_fault => Finding::Confirmed,
             (true, None) => Finding::Stale,
             (true, Some(_)) => Finding::Flaky,
             (false, None) => Finding::Unstable,
@@ -162,6 +171,11 @@ pub fn noise_between(
     first.kept.iter().filter(|difference| moved.explains(&place(&difference.path))).cloned().collect()
 }
 
+/// Whether a status says nothing of what was asked for: a token has run out, a limit was reached.
+fn refuses_who_asks(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 401 | 403 | 407 | 408 | 425 | 429)
+}
+
 /// The operation's rules for two answers of one side, which knows its own hosts alone.
 fn of_one_side(side: Side, rules: &Rules) -> Rules {
     let own = match side {
@@ -194,8 +208,16 @@ impl Moved {
         self.places.iter().any(|moved| is_within(at, moved) || is_within(moved, at))
     }
 
+    /// Whether all of these lie where the answering side moved. What moves within a list explains that
+    /// the list is longer or in another order, and not that it is missing or something else.
     fn explains_all(&self, differences: &Differences) -> bool {
-        differences.kept.iter().all(|difference| self.explains(&place(&difference.path)))
+        differences.more == 0 && differences.kept.iter().all(|difference| self.explains_one(difference))
+    }
+
+    fn explains_one(&self, difference: &Difference) -> bool {
+        let at = place(&difference.path);
+        let spans = matches!(difference.kind, Kind::Order | Kind::Length);
+        self.places.iter().any(|moved| is_within(&at, moved) || (spans && is_within(moved, &at)))
     }
 }
 

@@ -118,6 +118,15 @@ impl Stage {
         matches!(self, Self::Canary(_))
     }
 
+    /// Whether a check that has waited for long, and that this side has answered, is still run.
+    #[must_use]
+    pub fn checks_answered_by(self, side: Side) -> bool {
+        match (self, side) {
+            (Self::Legacy, _) | (Self::Complete, Side::Candidate) => false,
+            (Self::Shadow | Self::Canary(_) | Self::Switched | Self::Complete, _) => true,
+        }
+    }
+
     /// Whether checks that were posted for the operation are run.
     #[must_use]
     pub fn checks_posted(self) -> bool {

@@ -75,14 +75,17 @@ fn reproduction(report: &Report, template: Option<&Template>) -> Option<String> 
     let request = &report.sample.as_ref()?.request;
     let mut words = vec!["curl --globoff --path-as-is --include".to_owned()];
     match request.method.as_str() {
-        "GET" => {}
+        // With a body, curl would make it a POST.
+        "GET" if request.body.is_empty() => {}
         "HEAD" => words.push("--head".to_owned()),
         method => words.push(format!("--request {}", quoted(method))),
     }
     for line in &request.headers {
         words.extend(header(line, request.masked));
     }
-    words.extend(body(request));
+    if request.method != "HEAD" {
+        words.extend(body(request));
+    }
     words.push(format!("\"$CANDIDATE\"{}", target(request, template)));
     Some(words.join(" \\\n  "))
 }
@@ -153,14 +156,14 @@ fn masked_path(path: &str, template: Option<&Template>) -> String {
     words
 }
 
-/// A variable of the shell that is named after a header or a parameter.
+/// A variable of the shell that is named after a header or a parameter. Names come from clients: with a
+/// beginning of its own, none is that of a variable which holds something already.
 fn variable(name: &str) -> String {
     let upper: String = name
         .chars()
         .map(|character| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' })
         .collect();
-    let digit = if upper.starts_with(|first: char| first.is_ascii_digit()) { "_" } else { "" };
-    format!("\"${{{digit}{upper}}}\"")
+    format!("\"${{VALUE_{upper}}}\"")
 }
 
 /// A text that a POSIX shell takes as one word, as it is.
@@ -213,27 +216,30 @@ mod tests {
         let template: Template = "/returns/{return-id}/notes".parse().expect("a template");
         assert_eq!(quoted("it's"), r"'it'\''s'");
         assert_eq!(quoted(""), "''");
-        assert_eq!(variable("x-customer.id"), "\"${X_CUSTOMER_ID}\"");
-        assert_eq!(variable("2nd"), "\"${_2ND}\"");
+        assert_eq!(variable("x-customer.id"), "\"${VALUE_X_CUSTOMER_ID}\"");
+        assert_eq!(variable("2nd"), "\"${VALUE_2ND}\"");
         assert_eq!(target(&request(false), None), r"'/returns/9'\''$(x)?q=a b&r'");
         assert_eq!(
             header(&line("authorization: [redacted]"), false).as_deref(),
-            Some("--header 'authorization: '\"${AUTHORIZATION}\"")
+            Some("--header 'authorization: '\"${VALUE_AUTHORIZATION}\"")
         );
         assert_eq!(
             header(&line("x-note: it's `$HOME`"), false).as_deref(),
             Some(r"--header 'x-note: it'\''s `$HOME`'")
         );
-        assert_eq!(header(&line("x-note: xx"), true).as_deref(), Some("--header 'x-note: '\"${X_NOTE}\""));
+        assert_eq!(
+            header(&line("x-note: xx"), true).as_deref(),
+            Some("--header 'x-note: '\"${VALUE_X_NOTE}\"")
+        );
         assert_eq!(header(&line("user-agent: a"), false), None);
         assert_eq!(body(&request(false)).as_deref(), Some(r#"--data-raw '{"a": "it'\''s"}'"#));
         assert_eq!(body(&request(true)).as_deref(), Some("--data-binary @\"$BODY_FILE\""));
         let masked = RequestSample { target: "/returns/99/notes?page=9&x".to_owned(), ..request(true) };
         assert_eq!(
             target(&masked, Some(&template)),
-            "/returns/\"${RETURN_ID}\"/notes'?page='\"${PAGE}\"'&x'"
+            "/returns/\"${VALUE_RETURN_ID}\"/notes'?page='\"${VALUE_PAGE}\"'&x'"
         );
-        assert_eq!(target(&masked, None), "\"$REQUEST_PATH\"'?page='\"${PAGE}\"'&x'");
+        assert_eq!(target(&masked, None), "\"$REQUEST_PATH\"'?page='\"${VALUE_PAGE}\"'&x'");
     }
 
     /// A shell takes the words apart again as they were.

@@ -110,7 +110,33 @@ fn a_fault_beside_moving_data_is_not_stale() {
 fn lists_move_as_a_whole() {
     assert_eq!(finding(["[1, 2]", "[1, 2, 3]", "[1, 2, 3, 4]", "[1, 2, 3, 4]"]), Finding::Stale);
     assert_eq!(finding([r#"{"a": [1]}"#, r#"{"a": [2, 3]}"#, "{}", "{}"]), Finding::Stale);
-    assert_eq!(finding([r#"{"a": [1]}"#, "{}", r#"{"a": [2, 3]}"#, "{}"]), Finding::Flaky);
+}
+
+#[test]
+fn what_moves_within_a_list_explains_no_list_that_is_missing() {
+    let (first, second) = (r#"{"a": [{"t": 1}]}"#, r#"{"a": [{"t": 2}]}"#);
+    for wrong in ["{}", r#"{"a": null}"#, "[]"] {
+        assert_eq!(finding([first, wrong, second, wrong]), Finding::Confirmed, "{wrong}");
+        assert_eq!(finding([first, wrong, second, second]), Finding::Unstable, "{wrong}");
+    }
+}
+
+#[test]
+fn whoever_is_refused_at_the_recheck_has_learnt_nothing() {
+    let (right, wrong) = (ok(r#"{"a": 1}"#), ok(r#"{"a": 2}"#));
+    for status in [401, 403, 429] {
+        let refused = answer(status, "{}");
+        let run = |answers| run(Side::Legacy, answers, &Rules::default()).0;
+        assert_eq!(run([&right, &wrong, &refused, &refused]), Finding::Unconfirmed, "{status}");
+        assert_eq!(run([&right, &wrong, &refused, &wrong]), Finding::Unconfirmed, "{status}");
+    }
+}
+
+#[test]
+fn a_candidate_that_answers_does_not_excuse_its_own_fault() {
+    let (right, fault) = (ok("{}"), answer(500, "{}"));
+    let run = |answers| run(Side::Candidate, answers, &Rules::default()).0;
+    assert_eq!(run([&fault, &right, &right, &right]), Finding::Unstable);
 }
 
 #[test]
