@@ -130,7 +130,7 @@ async fn a_reproduction_asks_what_was_asked() {
     let run = Command::new("sh")
         .args(["-euc", &script])
         .env("CANDIDATE", candidate.url())
-        .env("AUTHORIZATION", "Bearer mine")
+        .env("VALUE_AUTHORIZATION", "Bearer mine")
         .output()
         .expect("a shell");
     assert!(run.status.success(), "{script}\n{}", String::from_utf8_lossy(&run.stderr));

@@ -72,7 +72,10 @@ pub(super) fn reproductions(client: &Client, args: &DifferencesArgs) -> anyhow::
 
 /// The command for a report's request.
 fn reproduction(report: &Report, template: Option<&Template>) -> Option<String> {
-    let request = &report.sample.as_ref()?.request;
+    report.sample.as_ref().map(|sample| command(&sample.request, template))
+}
+
+fn command(request: &RequestSample, template: Option<&Template>) -> String {
     let mut words = vec!["curl --globoff --path-as-is --include".to_owned()];
     match request.method.as_str() {
         // With a body, curl would make it a POST.
@@ -87,7 +90,7 @@ fn reproduction(report: &Report, template: Option<&Template>) -> Option<String> 
         words.extend(body(request));
     }
     words.push(format!("\"$CANDIDATE\"{}", target(request, template)));
-    Some(words.join(" \\\n  "))
+    words.join(" \\\n  ")
 }
 
 /// One header with its value, or with a variable where the value was not kept.
@@ -240,6 +243,13 @@ mod tests {
             "/returns/\"${VALUE_RETURN_ID}\"/notes'?page='\"${VALUE_PAGE}\"'&x'"
         );
         assert_eq!(target(&masked, None), "\"$REQUEST_PATH\"'?page='\"${VALUE_PAGE}\"'&x'");
+    }
+
+    #[test]
+    fn a_body_changes_no_method() {
+        let of = |method: &str| command(&RequestSample { method: method.to_owned(), ..request(false) }, None);
+        assert!(of("GET").contains("--request GET") && of("GET").contains("--data-raw"));
+        assert!(of("HEAD").contains("--head") && !of("HEAD").contains("--data"));
     }
 
     /// A shell takes the words apart again as they were.
