@@ -46,16 +46,20 @@ pub(super) async fn post(
         let detail = "checks come as `application/json`, several also as `application/x-ndjson`";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    let (payload, _held) = read(&shared, request.into_body()).await?;
+    let (payload, held) = read(&shared, request.into_body()).await?;
     let batch = lines.or_else(|| Batch::begins(&payload).then_some(Batch::Array));
-    let read = if payload.len() > LARGE {
+    // A body in base64 may be compressed, and a thousand times larger than it looks.
+    let is_slow = payload.len() > LARGE || memchr::memmem::find(&payload, b"body_encoding").is_some();
+    let (read, held) = if is_slow {
         let shared = Arc::clone(&shared);
-        let read = tokio::task::spawn_blocking(move || shared.context.intake.read(&payload, batch));
+        // What is held goes along: whoever has posted may be gone before it is read.
+        let read = tokio::task::spawn_blocking(move || (shared.context.intake.read(&payload, batch), held));
         read.await.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "it could not be read"))?
     } else {
-        shared.context.intake.read(&payload, batch)
+        (shared.context.intake.read(&payload, batch), held)
     };
     let mut results = shared.context.intake.accept(read?).await?;
+    drop(held);
     match batch {
         None => {
             let closed = || Err(Refusal::Store(StoreError::Closed));

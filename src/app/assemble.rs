@@ -83,11 +83,6 @@ pub(super) fn routing(
         entry(operation, known, memory, telemetry)
     };
     let entries: Vec<Entry> = settings.operations.iter().map(entry).collect::<Result<_, _>>()?;
-    for backlog in &memory.waiting {
-        if let Some(entry) = entries.iter().find(|entry| entry.operation.id == backlog.operation_id) {
-            entry.meter.resume(backlog.checks);
-        }
-    }
     Ok(Routing::new(entries, InForce { settings, reach: Arc::new(reach) })?)
 }
 

@@ -241,7 +241,12 @@ fn start_feeder(
 ) -> Result<(Queue, Feeding, Vec<JoinHandle<()>>), StartError> {
     let durable = &parts.durable;
     let (to_store, jobs) = mpsc::channel(TO_STORE);
-    let (feeder, feeding) = Feeder::new(Arc::clone(durable), Arc::clone(&parts.routing), queue.clone());
+    let (feeder, feeding) = Feeder::new(
+        Arc::clone(durable),
+        Arc::clone(&parts.routing),
+        queue.clone(),
+        Arc::clone(&parts.telemetry),
+    );
     let shelving = Shelving::new(jobs, Arc::clone(durable), queue.clone());
     let draining = ends.draining.subscribe();
     let work = move || async move {

@@ -23,7 +23,7 @@ use super::room::Amount;
 use crate::queue::{Job, Queue, Waiting};
 use crate::routing::SharedRouting;
 use crate::store::{ClaimedCheck, Lease, Room, StoreError};
-use crate::telemetry::{Meter, Settled, Ticket};
+use crate::telemetry::{Meter, Settled, Telemetry, Ticket};
 
 /// Checks that are out at a time, at most, and their bytes. It begins with few and takes one more for
 /// each that ends: where something ends the process again and again, only few checks lose an attempt
@@ -51,6 +51,7 @@ const LAST_TRIES: usize = 4;
 pub struct Feeder {
     durable: Arc<Durable>,
     routing: SharedRouting,
+    telemetry: Arc<Telemetry>,
     /// Gone once the process drains, because runners end when nobody can make checks any more.
     queue: Option<Queue>,
     orders: mpsc::Receiver<Order>,
@@ -112,7 +113,12 @@ impl Feeding {
 impl Feeder {
     /// A feeder into this queue.
     #[must_use]
-    pub fn new(durable: Arc<Durable>, routing: SharedRouting, queue: Queue) -> (Self, Feeding) {
+    pub fn new(
+        durable: Arc<Durable>,
+        routing: SharedRouting,
+        queue: Queue,
+        telemetry: Arc<Telemetry>,
+    ) -> (Self, Feeding) {
         let (orders_sender, orders) = mpsc::channel(4);
         // One for each that may be out, and those that were out when it had to rest.
         let (sender, back) = mpsc::channel(4 * AHEAD);
@@ -120,6 +126,7 @@ impl Feeder {
         let feeder = Self {
             durable,
             routing,
+            telemetry,
             queue: Some(queue),
             orders,
             back,
@@ -228,9 +235,7 @@ impl Feeder {
         for (operation_id, bytes) in claim.dead {
             tracing::error!(%operation_id, "a check was given up: its lease ran out too often");
             self.durable.room.release(Amount { checks: 1, bytes });
-            if let Some(entry) = self.routing.load().entry(&operation_id) {
-                entry.meter.ended(End::DEAD_LETTER);
-            }
+            self.telemetry.ended(&operation_id, End::DEAD_LETTER);
         }
         self.look = if claim.checks.is_empty() { now + FOR_OTHERS } else { now };
         for check in &claim.checks {
@@ -253,7 +258,7 @@ impl Feeder {
         let amount = Amount::one(check.sealed.len());
         let end = |end| Ended {
             id: check.id,
-            meter: entry.map(|entry| Arc::clone(&entry.meter)),
+            whose: Err(check.operation_id.clone()),
             amount,
             end,
             differences: Vec::new(),
@@ -306,8 +311,8 @@ impl Feeder {
             }
             match how {
                 Settled::Ended { end, differences } => {
-                    let (meter, amount) = (Some(meter), Amount::one(bytes));
-                    self.ended.push(Ended { id, meter, amount, end, differences });
+                    let (whose, amount) = (Ok(meter), Amount::one(bytes));
+                    self.ended.push(Ended { id, whose, amount, end, differences });
                 }
                 Settled::GivenBack => self.unsent.push(id),
                 // Not renewed any more, so it is taken again when its lease has run out.
@@ -334,8 +339,9 @@ impl Feeder {
             for ended in self.ended.drain(..count) {
                 self.out.remove(&ended.id);
                 self.durable.room.release(ended.amount);
-                if let Some(meter) = ended.meter {
-                    meter.ended(ended.end);
+                match ended.whose {
+                    Ok(meter) => meter.ended(ended.end),
+                    Err(id) => self.telemetry.ended(&id, ended.end),
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use parallax_core::check::CheckId;
+use parallax_core::operation::OperationId;
 use parallax_core::report::ReportedDifference;
 use parallax_core::tally::End;
 use tokio::sync::mpsc;
@@ -38,8 +39,8 @@ impl Keeper for Returning {
 /// A check that has ended and is to be completed in the store.
 pub(super) struct Ended {
     pub(super) id: CheckId,
-    /// Whose counts it goes to; nobody's where the operation is not configured any more.
-    pub(super) meter: Option<Arc<Meter>>,
+    /// Whose counts it goes to: where it was not run, those of the operation of this name.
+    pub(super) whose: Result<Arc<Meter>, OperationId>,
     pub(super) amount: Amount,
     pub(super) end: End,
     pub(super) differences: Vec<ReportedDifference>,

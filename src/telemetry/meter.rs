@@ -92,6 +92,10 @@ impl Counters {
             words.map(|word| family.get_metric_with_label_values(&[id, word])).collect::<Result<Vec<_>, _>>()
         };
         let histogram = |side: &Side| vectors.upstream.get_metric_with_label_values(&[id, side.as_str()]);
+        let in_flight = vectors.in_flight.get_metric_with_label_values(&[id])?;
+        // A request is written together with its fate, so what has none waits in the store.
+        let waiting = lasting.requests.saturating_sub(lasting.settled());
+        in_flight.add(i64::try_from(waiting).unwrap_or(i64::MAX));
         Ok(Self {
             lasting,
             inherited: Mutex::new(inherited),
@@ -101,7 +105,7 @@ impl Counters {
             failed: resolve(&vectors.failed, &mut Cause::ALL.iter().map(|cause| cause.as_str()))?,
             skipped: resolve(&vectors.skipped, &mut Skip::ALL.iter().map(|skip| skip.as_str()))?,
             rechecks: resolve(&vectors.rechecks, &mut Finding::ALL.iter().map(|found| found.as_str()))?,
-            in_flight: vectors.in_flight.get_metric_with_label_values(&[id])?,
+            in_flight,
             differences: resolve(&vectors.differences, &mut Part::ALL.iter().map(|part| part.as_str()))?,
             upstream: Side::ALL.iter().map(histogram).collect::<Result<_, _>>()?,
         })
@@ -142,12 +146,6 @@ impl Meter {
             stored.add(&end.tally());
             counters.in_flight.dec();
         });
-    }
-
-    /// So many checks wait in the store since before this process started; they are among the
-    /// lasting counts.
-    pub fn resume(&self, waiting: u64) {
-        self.counters.in_flight.add(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     fn stored(&self, count: impl FnOnce(&Counters, &mut Tally)) {

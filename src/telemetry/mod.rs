@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::rule::RuleSpec;
-use parallax_core::tally::Tally;
+use parallax_core::tally::{End, Tally};
 use parallax_core::wire::{Refusal, Repair};
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -73,6 +73,8 @@ struct Meters {
     by_id: BTreeMap<OperationId, Arc<Meter>>,
     /// Late counts of the process before, of operations that this one never had.
     unknown: BTreeMap<OperationId, Tally>,
+    /// What the store has counted of operations that have no meter yet.
+    ended: BTreeMap<OperationId, Tally>,
 }
 
 /// Requests that match no operation.
@@ -179,6 +181,8 @@ impl Telemetry {
                 None => return Ok(Arc::clone(meter)),
             },
             None => {
+                let mut lasting = lasting;
+                lasting.add(&meters.ended.remove(id).unwrap_or_default());
                 let inherited = meters.unknown.remove(id).unwrap_or_default();
                 Meter::new(id, lasting, inherited, rules, &self.vectors)?
             }
@@ -207,6 +211,16 @@ impl Telemetry {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         let known = meters.by_id.iter().map(|(id, meter)| (id.clone(), meter.to_write()));
         known.chain(meters.unknown.iter().map(|(id, tally)| (id.clone(), tally.clone()))).collect()
+    }
+
+    /// Counts how a check ended that the store had accepted, and has completed and counted; also one of an
+    /// operation that is not configured, and may be again.
+    pub fn ended(&self, id: &OperationId, end: End) {
+        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        match meters.by_id.get(id) {
+            Some(meter) => meter.ended(end),
+            None => meters.ended.entry(id.clone()).or_default().add(&end.tally()),
+        }
     }
 
     /// Takes over what the process before this one has counted after it handed over. It is lasting
@@ -404,6 +418,7 @@ fn register_build_info(registry: &Registry) -> Result<(), prometheus::Error> {
 #[cfg(test)]
 mod tests {
     use parallax_core::rule::Action;
+    use parallax_core::verdict::Skip;
 
     use super::*;
 
@@ -447,5 +462,18 @@ mod tests {
         let late = telemetry.meter(&id("b"), tally(10), &[]).expect("a meter");
         assert_eq!(late.tally(), tally(13));
         assert_eq!(telemetry.to_write(), to_write, "once");
+    }
+
+    #[test]
+    fn what_waits_in_the_store_is_in_flight_until_it_ends() {
+        let (telemetry, a) = (Telemetry::new().unwrap(), id("a"));
+        telemetry.ended(&a, End::Skipped(Skip::Stage));
+        let lasting = Tally { requests: 3, ..Tally::default() };
+        let meter = telemetry.meter(&a, lasting, &[]).unwrap();
+        assert_eq!(meter.in_flight(), 2, "one has ended while the operation was not configured");
+        telemetry.ended(&a, End::DEAD_LETTER);
+        let (in_flight, counts) = meter.standing();
+        assert_eq!((in_flight, counts.requests, counts.settled()), (1, 3, 2));
+        assert!(meter.to_write().settled() == 0, "the store has counted it");
     }
 }
