@@ -12,15 +12,13 @@ use parallax_core::report::{AnswerSample, Line, Report, ReportedDifference};
 use parallax_core::signature::SignatureId;
 
 use super::client::{Client, ServerArgs, operation_path};
-use super::output::{Paint, Tone, grouped, one_line, print};
+use super::output::{Paint, Tone, grouped, in_short, one_line, print};
 use super::view::SignatureView;
 
 /// Signatures that are listed with a sample; the others are counted.
 const LISTED: usize = 20;
 /// Samples that are shown of one signature.
 const SAMPLES: usize = 3;
-/// Characters of a value that are shown; the lines of a sample have the rest.
-const SHOWN: usize = 120;
 
 /// Show how the two sides of an operation differ: each kind of fault with its count and a sample
 #[derive(Debug, Args)]
@@ -166,16 +164,6 @@ fn request(report: &Report) -> String {
     )
 }
 
-/// A value on one line, cut where it is long.
-fn in_short(value: Option<&str>) -> String {
-    let Some(value) = value else { return "–".to_owned() };
-    let mut short: String = value.chars().take(SHOWN).collect();
-    if short.len() < value.len() {
-        short.push('…');
-    }
-    one_line(&short)
-}
-
 /// An instant without its fraction of a second; what is none, as it is.
 fn to_the_second(at: &str) -> String {
     at.parse::<jiff::Timestamp>()
@@ -221,6 +209,7 @@ fn answer(side: &str, sign: char, answer: Option<&AnswerSample>, paint: Paint) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::output::SHOWN;
 
     #[test]
     fn a_long_value_is_cut_and_takes_one_line() {

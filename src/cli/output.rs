@@ -5,6 +5,9 @@
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 
+/// Characters of a value that are shown; the lines of a sample have the rest.
+pub(super) const SHOWN: usize = 120;
+
 /// Writes a text to standard output.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
@@ -40,6 +43,16 @@ fn is_bidi(character: char) -> bool {
 /// The same on a single line.
 pub(super) fn one_line(text: &str) -> String {
     plain(text).replace('\n', "\\n")
+}
+
+/// A value on one line, cut where it is long.
+pub(super) fn in_short(value: Option<&str>) -> String {
+    let Some(value) = value else { return "–".to_owned() };
+    let mut short: String = value.chars().take(SHOWN).collect();
+    if short.len() < value.len() {
+        short.push('…');
+    }
+    one_line(&short)
 }
 
 /// A colour with a meaning.

@@ -57,19 +57,10 @@ impl Faults {
         at: Timestamp,
         now: Instant,
     ) -> Notice {
-        let mut notice = None;
-        for signature in signatures {
-            let signature = self.admit(operation_id, signature);
-            if let Some(suppressed) = self.is_due(signature.id, now) {
-                notice = notice.max(Some(suppressed));
-            }
-            let explanation = signature.explanation.clone();
-            let unwritten = self.unwritten(signature, at);
-            unwritten.explanations.add(explanation.as_deref(), 1);
+        self.each(operation_id, signatures, at, now, |unwritten, explanation| {
+            unwritten.explanations.add(explanation, 1);
             unwritten.count += 1;
-            unwritten.at = at;
-        }
-        notice.map_or(Notice::Count, |suppressed| Notice::Sample { suppressed })
+        })
     }
 
     /// Counts places where the answering side differed from itself.
@@ -80,14 +71,26 @@ impl Faults {
         at: Timestamp,
         now: Instant,
     ) -> Notice {
+        self.each(operation_id, signatures, at, now, |unwritten, _| unwritten.noise += 1)
+    }
+
+    fn each(
+        &mut self,
+        operation_id: &OperationId,
+        signatures: Vec<Signature>,
+        at: Timestamp,
+        now: Instant,
+        count: impl Fn(&mut Unwritten, Option<&str>),
+    ) -> Notice {
         let mut notice = None;
         for signature in signatures {
             let signature = self.admit(operation_id, signature);
             if let Some(suppressed) = self.is_due(signature.id, now) {
                 notice = notice.max(Some(suppressed));
             }
+            let explanation = signature.explanation.clone();
             let unwritten = self.unwritten(signature, at);
-            unwritten.noise += 1;
+            count(unwritten, explanation.as_deref());
             unwritten.at = at;
         }
         notice.map_or(Notice::Count, |suppressed| Notice::Sample { suppressed })

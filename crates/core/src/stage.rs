@@ -130,7 +130,7 @@ impl Stage {
     /// Whether checks that were posted for the operation are run.
     #[must_use]
     pub fn checks_posted(self) -> bool {
-        self != Self::Legacy
+        self.checks_answered_by(Side::Legacy)
     }
 
     /// The stage's name.

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 
-use super::super::output::{Paint, Table, Tone, grouped, one_line, tallied};
+use super::super::output::{Paint, Table, Tone, grouped, in_short, one_line, tallied};
 use crate::recordings::{Counts, Fault, FileCounts, OperationCounts};
 
 /// Faults that are listed of an operation; the others are counted.
 const LISTED: usize = 10;
-/// Characters of a value that are shown.
-const SHOWN: usize = 120;
 
 pub(super) fn of(counts: &Counts, paint: Paint) -> String {
     let mut text = files(&counts.files).render(paint);
@@ -114,14 +112,4 @@ pub(in super::super) fn fault(fault: &Fault, place: &str, paint: Paint) -> Strin
         let _ = writeln!(text, "     candidate  {}", in_short(own.candidate.as_deref()));
     }
     text
-}
-
-/// A value on one line, cut where it is long.
-fn in_short(value: Option<&str>) -> String {
-    let Some(value) = value else { return "–".to_owned() };
-    let mut short: String = value.chars().take(SHOWN).collect();
-    if short.len() < value.len() {
-        short.push('…');
-    }
-    one_line(&short)
 }
