@@ -72,6 +72,35 @@ impl Drop for Server {
     }
 }
 
+/// A chromedriver on a port of its own choice. It takes a free port of IPv4 and then wants the
+/// same one of IPv6, which somebody else may have: then it ends, and the next one chooses anew.
+fn driver() -> (Child, SocketAddr) {
+    for _ in 0..10 {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("Debian's chromium-driver");
+        let output = BufReader::new(driver.stdout.take().expect("its output"));
+        let mut said = Vec::new();
+        for line in output.lines().map_while(Result::ok) {
+            if let Some(port) = port_in(&line) {
+                return (driver, SocketAddr::from(([127, 0, 0, 1], port)));
+            }
+            said.push(line);
+        }
+        let status = driver.wait().expect("its end");
+        eprintln!("chromedriver ended with {status}: {said:#?}");
+    }
+    panic!("no chromedriver started, of 10");
+}
+
+fn port_in(line: &str) -> Option<u16> {
+    let port = line.strip_prefix("ChromeDriver was started successfully on port ")?;
+    port.trim_end_matches('.').parse().ok()
+}
+
 /// A browser, driven over the WebDriver protocol (W3C WebDriver 2).
 struct Browser {
     driver: Child,
@@ -82,20 +111,7 @@ struct Browser {
 
 impl Browser {
     fn start() -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("Debian's chromium-driver");
-        let output = BufReader::new(driver.stdout.take().expect("its output"));
-        let port = output.lines().map_while(Result::ok).find_map(|line| {
-            line.strip_prefix("ChromeDriver was started successfully on port ")?
-                .trim_end_matches('.')
-                .parse()
-                .ok()
-        });
-        let address = SocketAddr::from(([127, 0, 0, 1], port.expect("a port")));
+        let (driver, address) = driver();
         let profile = tempfile::tempdir().expect("a directory");
         let mut browser = Self { driver, address, session: String::new(), _profile: profile };
         let arguments = [
