@@ -358,8 +358,7 @@ fn without_any_address_the_remedy_is_named() {
 #[test]
 fn wrong_usage_is_exit_2() {
     for arguments in [
-        &["stage", "getReturn", "canary", "--reason", "no share"][..],
-        &["stage", "getReturn", "shadow", "--share", "5%", "--reason", "a share"],
+        &["stage", "getReturn", "shadow", "--share", "5%", "--reason", "a share"][..],
         &["stage", "getReturn", "canary", "--share", "0%", "--reason", "nothing"],
         &["stage", "getReturn", "elsewhere", "--reason", "x"],
         &["stage", "getReturn", "shadow"],

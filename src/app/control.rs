@@ -46,7 +46,7 @@ impl Control {
     /// Runs until the clients and the runners are done, then writes the last counts.
     pub(super) async fn run(mut self) {
         let flushing = tasks::spawn(self.flush.clone().run(self.finished.clone()));
-        tasks::spawn(Arc::clone(&self.rollout).run());
+        tasks::spawn(Arc::clone(&self.rollout).run(Arc::clone(&self.telemetry.alarms)));
         if let Some(tls) = self.tls.clone() {
             tasks::spawn(certificates::watch(tls));
         }

@@ -18,7 +18,7 @@ use super::file::{File, Later, OperationFile, RedactFile};
 use super::resolve::{get, later};
 use super::rules::compile_rules;
 use super::scalar::{Raw, Scalar, Size, Text};
-use super::{comparing, recheck};
+use super::{canary, comparing, recheck, rollback_when};
 
 /// The operations of a file, in its order.
 pub(super) fn resolve(file: &File, origins: &Origins, problems: &mut Problems) -> Vec<Arc<Operation>> {
@@ -42,13 +42,11 @@ pub(super) fn resolve(file: &File, origins: &Origins, problems: &mut Problems) -
 }
 
 fn later_keys(file: &OperationFile, problems: &mut Problems) {
-    let keys: [(&str, &Option<Later>, Option<&str>); 6] = [
+    let keys: [(&str, &Option<Later>, Option<&str>); 4] = [
         ("confidence", &file.confidence, Some("off")),
         ("min_distinct", &file.min_distinct, Some("1")),
         ("latency_limit", &file.latency_limit, Some("off")),
         ("version", &file.version, None),
-        ("canary", &file.canary, None),
-        ("rollback_when", &file.rollback_when, Some("off")),
     ];
     for (name, key, does) in keys {
         later(name, key.as_ref(), does, problems);
@@ -67,14 +65,17 @@ impl<'a> Layers<'a> {
         let id: Option<OperationId> = self.own.id.as_ref().and_then(|raw| raw.get(problems));
         let matcher: Option<Matcher> = self.own.matcher.as_ref().and_then(|raw| raw.get(problems));
         let candidate_path = self.candidate_path(matcher.as_ref(), problems);
+        let layers = [self.own, self.defaults];
         let operation = Operation {
             candidate_path,
             initial_stage: self.value(|file| file.stage.as_ref(), InitialStage::Shadow, problems),
             sample: self.value(|file| file.sample.as_ref(), Ratio::ONE, problems),
             target: self.target(problems),
+            steps: canary::resolve(layers.map(|file| file.canary.as_ref()), problems),
+            rollback_when: rollback_when::resolve(layers.map(|file| file.rollback_when.as_ref()), problems),
             idempotent: self.value(|file| file.idempotent.as_ref(), Idempotent::Auto, problems),
             when: self.when(problems),
-            recheck: recheck::resolve([self.own, self.defaults].map(|file| file.recheck.as_ref()), problems),
+            recheck: recheck::resolve(layers.map(|file| file.recheck.as_ref()), problems),
             durable: self.value(|file| file.durable.as_ref(), YesNo(false), problems).0,
             body_limit: self.value(|file| file.body_limit.as_ref(), Size(1 << 20), problems).0,
             rules: self.rules(problems),

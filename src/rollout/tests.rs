@@ -32,6 +32,8 @@ fn operation(id: &str) -> Arc<Operation> {
         when: parallax_core::operation::When::After,
         recheck: None,
         durable: false,
+        steps: parallax_core::stage::Steps::default(),
+        rollback_when: None,
         body_limit: 1 << 20,
         rules: Rules::default(),
         redaction: Redaction::default(),
@@ -108,7 +110,7 @@ async fn all_operations_go_back_together_and_within_a_blink() {
     for id in &ids {
         rollout
             .decide(&id.parse().unwrap(), "ann", |_, _| {
-                Ok(Wish { to: Stage::Switched, reason: "up".into(), forced: true })
+                Ok(Wish { forced: true, ..Wish::by_hand(Stage::Switched, "up".into()) })
             })
             .unwrap();
     }

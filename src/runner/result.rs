@@ -11,7 +11,7 @@ use parallax_core::judge::{judge_cut_off, judge_with};
 use parallax_core::recheck::{Finding, Recheck};
 use parallax_core::report::Report;
 use parallax_core::signature::Signature;
-use parallax_core::verdict::{Difference, Differences, Outcome, Skip, Verdict};
+use parallax_core::verdict::{Cause, Difference, Differences, Outcome, Skip, Verdict};
 
 use super::copy::{self, Missed, Why};
 use super::gate::Pass;
@@ -100,6 +100,7 @@ pub(super) async fn judge(
         }
         Err(Missed::Fault(fault)) => Err(fault.cause),
     };
+    note_legacy(&check, other.as_ref(), &ticket);
     let is_large = is_large(&check.answered.answer, other.as_ref().ok());
     let work = {
         let shared = Arc::clone(shared);
@@ -132,6 +133,16 @@ pub(super) async fn judge(
     };
     // Where comparing failed in a way that it must not, the ticket counts the check as given up.
     if is_large { tokio::task::spawn_blocking(work).await.ok()? } else { work() }
+}
+
+/// How legacy does while the candidate answers clients excuses the candidate where it does the same.
+fn note_legacy(check: &Check, other: Result<&Answer, &Cause>, ticket: &Ticket) {
+    if check.answered.side == Side::Candidate
+        && let Some(when) = check.operation.rollback_when
+    {
+        let is_bad = other.map_or(true, |answer| answer.status.is_server_error());
+        ticket.did(Side::Legacy, is_bad, when);
+    }
 }
 
 /// Whether comparing these may take so long that it is done on a thread of its own. A coded body

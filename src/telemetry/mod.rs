@@ -5,6 +5,7 @@
 //! handles are resolved when an operation is registered, so the hot path adds to atomics and
 //! looks nothing up. Labels come from the configuration only, never from traffic.
 
+mod alarms;
 mod clients;
 mod exposition;
 mod meter;
@@ -25,6 +26,7 @@ use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+pub use alarms::Alarms;
 pub use clients::ClientMetrics;
 pub use exposition::{Format, Snapshot};
 pub use meter::{AnsweredBy, Latency, Meter};
@@ -61,6 +63,8 @@ pub struct Telemetry {
     pub access_log_dropped: IntCounter,
     /// Spans that no collector got.
     pub spans_dropped: IntCounter,
+    /// Operations whose candidate fails clients.
+    pub alarms: Arc<Alarms>,
     meters: Mutex<Meters>,
     other: Other,
 }
@@ -157,6 +161,7 @@ impl Telemetry {
             config_reload_success,
             access_log_dropped,
             spans_dropped,
+            alarms: Arc::default(),
             meters: Mutex::default(),
             other,
         })
@@ -184,7 +189,7 @@ impl Telemetry {
                 let mut lasting = lasting;
                 lasting.add(&meters.ended.remove(id).unwrap_or_default());
                 let inherited = meters.unknown.remove(id).unwrap_or_default();
-                Meter::new(id, lasting, inherited, rules, &self.vectors)?
+                Meter::new(id, (lasting, inherited), rules, &self.vectors, &self.alarms)?
             }
         };
         let meter = Arc::new(meter);

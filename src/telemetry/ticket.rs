@@ -9,6 +9,7 @@ use parallax_core::exchange::Side;
 use parallax_core::judge::Judged;
 use parallax_core::recheck::Finding;
 use parallax_core::report::ReportedDifference;
+use parallax_core::rollback::RollbackWhen;
 use parallax_core::tally::End;
 use parallax_core::verdict::{Skip, Verdict};
 
@@ -180,6 +181,13 @@ impl Ticket {
     pub fn observe(&self, side: Side, latency: Duration) {
         if let Some(meter) = &self.meter {
             meter.observe(side, latency);
+        }
+    }
+
+    /// Notes how a side did while the candidate answers clients.
+    pub fn did(&self, side: Side, is_bad: bool, when: RollbackWhen) {
+        if let Some(meter) = &self.meter {
+            meter.did(side, is_bad, when);
         }
     }
 

@@ -12,8 +12,9 @@ use crate::label::labels;
 use crate::ratio::Ratio;
 use crate::recheck::Recheck;
 use crate::redaction::Redaction;
+use crate::rollback::RollbackWhen;
 use crate::rule::Rules;
-use crate::stage::InitialStage;
+use crate::stage::{InitialStage, Steps};
 use crate::template::{Template, is_dot_segment};
 use crate::verdict::Skip;
 
@@ -154,6 +155,10 @@ pub struct Operation {
     pub sample: Ratio,
     /// What is demanded before it may be switched.
     pub target: Target,
+    /// Its way through canary.
+    pub steps: Steps,
+    /// When it is rolled back by itself.
+    pub rollback_when: Option<RollbackWhen>,
     /// Whether its requests may run on both sides.
     pub idempotent: Idempotent,
     /// When its copies leave.
@@ -254,6 +259,8 @@ mod tests {
             when: When::After,
             recheck: None,
             durable: false,
+            steps: Steps::default(),
+            rollback_when: None,
             body_limit: 1,
             rules: Rules::default(),
             redaction: Redaction::default(),

@@ -25,9 +25,6 @@ pub use recent::Recent;
 /// the limit. Chance alone would never need as much; but when something breaks that both sides need,
 /// seven requests in a row may be the candidate's before one is legacy's, and an eighth hardly ever is.
 const EVIDENCE: f64 = 35.0;
-/// The longest stretch, as a multiple of `over`: an excess that is too small to be told from chance
-/// within `over` is followed for longer.
-const LONGEST: u32 = 100;
 /// What is taken for legacy's share of errors while nothing is known of it: no candidate is taken back
 /// for what legacy may do too.
 const UNKNOWN: f64 = 0.05;
@@ -103,6 +100,12 @@ impl std::fmt::Display for Excess {
     }
 }
 
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new(Duration::from_secs(5))
+    }
+}
+
 impl Watch {
     /// Watches over stretches up to a multiple of `over`.
     #[must_use]
@@ -110,9 +113,20 @@ impl Watch {
         Self { candidate: Recent::new(over), legacy: Recent::new(over) }
     }
 
+    /// Looks at stretches of another length from now on, and at none of before.
+    pub fn look_over(&self, over: Duration) {
+        self.candidate.look_over(over);
+        self.legacy.look_over(over);
+    }
+
     /// Notes an answer of legacy. `now` is the time since any fixed moment.
     pub fn legacy(&self, is_bad: bool, now: Duration) {
         self.legacy.note(is_bad, now);
+    }
+
+    /// Notes an answer of legacy while no client is answered by the candidate: what is usual.
+    pub fn legacy_alone(&self, is_bad: bool) {
+        self.legacy.note_usual(is_bad);
     }
 
     /// Notes an answer of the candidate, and tells when it is one too many.

@@ -33,6 +33,8 @@ fn operation(redaction: Redaction) -> Arc<Operation> {
         when: parallax_core::operation::When::After,
         recheck: None,
         durable: false,
+        steps: parallax_core::stage::Steps::default(),
+        rollback_when: None,
         body_limit: 1 << 20,
         rules: Rules::default(),
         redaction,

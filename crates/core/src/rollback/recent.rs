@@ -1,11 +1,12 @@
 //! One side's answers of late, good and bad: the last 64 one by one, and how many there were in stretches
-//! of the past up to a hundred times as long as asked for. Noting one takes a few atomic additions, from
+//! of the past up to a hundred times as long as asked for: an excess that is too small to be told from
+//! chance within that time is followed for longer. Noting one takes a few atomic additions, from
 //! any thread, and no lock.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::{Answers, LONGEST};
+use super::Answers;
 
 /// Parts of a ring.
 const SLOTS: u64 = 16;
@@ -26,19 +27,31 @@ pub struct Recent {
     count: AtomicU64,
     /// What was answered until now, older answers for less: two times 32 bits.
     usual: AtomicU64,
-    over_ms: u64,
+    over_ms: AtomicU64,
 }
 
 impl Recent {
     pub(super) fn new(over: Duration) -> Self {
-        const { assert!(COARSER * COARSER == LONGEST) };
-        let ring = |times: u32| Ring::new(over.saturating_mul(times));
-        Self {
-            rings: [ring(1), ring(COARSER), ring(COARSER * COARSER)],
+        let recent = Self {
+            rings: Default::default(),
             last: AtomicU64::new(0),
             count: AtomicU64::new(0),
             usual: AtomicU64::new(0),
-            over_ms: millis(over),
+            over_ms: AtomicU64::new(0),
+        };
+        recent.look_over(over);
+        recent
+    }
+
+    pub(super) fn look_over(&self, over: Duration) {
+        if self.over_ms.swap(millis(over), Relaxed) == millis(over) {
+            return;
+        }
+        let mut length = over;
+        for ring in &self.rings {
+            ring.forget();
+            ring.slot_ms.store((millis(length) / SLOTS).max(1), Relaxed);
+            length = length.saturating_mul(COARSER);
         }
     }
 
@@ -49,6 +62,10 @@ impl Recent {
         }
         update(&self.last, |last| (last << 1) | u64::from(is_bad));
         update(&self.count, |count| (now << 8) | ((count & 0xff) + 1).min(64));
+        self.note_usual(is_bad);
+    }
+
+    pub(super) fn note_usual(&self, is_bad: bool) {
         update(&self.usual, |usual| {
             let (all, bad) = (usual >> 32, usual & 0xffff_ffff);
             let (all, bad) = if all >= REMEMBERED { (all / 2, bad / 2) } else { (all, bad) };
@@ -69,9 +86,7 @@ impl Recent {
     }
 
     pub(super) fn forget(&self) {
-        for slot in self.rings.iter().flat_map(|ring| &ring.slots) {
-            slot.store(0, Relaxed);
-        }
+        self.rings.iter().for_each(Ring::forget);
         self.last.store(0, Relaxed);
         self.count.store(0, Relaxed);
         self.usual.store(0, Relaxed);
@@ -87,7 +102,7 @@ impl Recent {
     /// The worst that it was just now: over the last few answers, or more, or up to as long as is looked
     /// at. What is over soon may still be in what the other side has answered.
     pub(super) fn worst_just_now(&self, now: Duration) -> f64 {
-        let is_fresh = (self.count.load(Relaxed) >> 8) + self.over_ms >= millis(now);
+        let is_fresh = (self.count.load(Relaxed) >> 8) + self.over_ms.load(Relaxed) >= millis(now);
         let last = self.last_ones().filter(|last| last.all >= JUST_NOW.into() && is_fresh);
         let [finest, ..] = &self.rings;
         let stretches = finest.stretches(millis(now)).filter(|stretch| stretch.all >= JUST_NOW.into());
@@ -114,22 +129,25 @@ fn first_of(last: u64, few: u32) -> Answers {
 
 /// Counts of a stretch of time in slots. A slot holds which turn it is of (16 bits), all answers and the
 /// bad ones (24 bits each).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Ring {
-    slot_ms: u64,
+    slot_ms: AtomicU64,
     slots: [AtomicU64; SLOTS as usize],
 }
 
 const MOST: u64 = 0xff_ffff;
 
 impl Ring {
-    fn new(length: Duration) -> Self {
-        let slot_ms = (millis(length) / SLOTS).max(1);
-        Self { slot_ms, slots: Default::default() }
+    fn forget(&self) {
+        self.slots.iter().for_each(|slot| slot.store(0, Relaxed));
+    }
+
+    fn tick(&self, at_ms: u64) -> u64 {
+        at_ms / self.slot_ms.load(Relaxed).max(1)
     }
 
     fn note(&self, is_bad: bool, now_ms: u64) {
-        let (index, turn) = self.place(now_ms / self.slot_ms);
+        let (index, turn) = self.place(self.tick(now_ms));
         let Some(slot) = self.slots.get(index) else { return };
         update(slot, |held| {
             let (all, bad) = if held >> 48 == turn { ((held >> 24) & MOST, held & MOST) } else { (0, 0) };
@@ -140,7 +158,7 @@ impl Ring {
 
     #[cfg(test)]
     fn note_good(&self, many: u64, from_ms: u64, until_ms: u64) {
-        let (first, last) = (from_ms / self.slot_ms, until_ms / self.slot_ms);
+        let (first, last) = (self.tick(from_ms), self.tick(until_ms));
         let ticks = last - first + 1;
         for tick in last.saturating_sub(SLOTS - 1).max(first)..=last {
             let (index, turn) = self.place(tick);
@@ -153,7 +171,7 @@ impl Ring {
     }
 
     fn stretches(&self, now_ms: u64) -> impl Iterator<Item = Answers> {
-        let newest = now_ms / self.slot_ms;
+        let newest = self.tick(now_ms);
         let ticks = (0..SLOTS).map_while(move |back| newest.checked_sub(back));
         ticks.scan(Answers::default(), |sum, tick| {
             *sum = sum.and(self.at(tick));
