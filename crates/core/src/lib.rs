@@ -10,6 +10,7 @@ pub mod compare;
 mod diff;
 pub mod document;
 pub mod exchange;
+pub mod export;
 pub mod explanations;
 pub mod format;
 mod header;
