@@ -9,6 +9,7 @@ mod config;
 mod decode;
 mod demo;
 mod differences;
+mod export;
 mod logging;
 mod man;
 mod output;
@@ -60,6 +61,7 @@ enum Command {
     Replay(replay::ReplayArgs),
     Stage(stage::StageArgs),
     Rollback(rollback::RollbackArgs),
+    Export(export::ExportArgs),
     Config(config::ConfigArgs),
     Decode(decode::DecodeArgs),
     Completions(completions::CompletionsArgs),
@@ -85,6 +87,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Stage(args) => stage::run(&args),
         Command::Rollback(args) => rollback::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Completions(args) => completions::run(&args),

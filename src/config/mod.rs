@@ -7,6 +7,7 @@ mod access_log;
 mod comparing;
 mod drain;
 mod error;
+mod export;
 mod file;
 mod forwarded;
 mod host_name;

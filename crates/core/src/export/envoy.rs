@@ -50,7 +50,8 @@ pub fn envoy(plan: &PresentPlan) -> Exported {
 }
 
 fn limits(operation: &mut Planned<'_>, plan: &PresentPlan, notes: &mut Notes) {
-    let has_other_path = operation.rewrite != Rewrite::Same || plan.legacy.base_path != plan.candidate.base_path;
+    let has_other_path =
+        operation.rewrite != Rewrite::Same || plan.legacy.base_path != plan.candidate.base_path;
     if matches!(operation.answers, Answers::Share(_)) && has_other_path {
         operation.give_up(
             notes,

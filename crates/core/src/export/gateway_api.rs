@@ -26,7 +26,10 @@ pub fn gateway_api(plan: &PresentPlan) -> Exported {
     notes.add("put your Gateway in place of `gateway` under `parentRefs`");
     for (name, side) in [("legacy", &plan.legacy), ("candidate", &plan.candidate)] {
         if Backend::named(side).is_none() {
-            notes.add(format!("{} is no Service of the cluster: the Service `{name}` has to lead there", side.authority));
+            notes.add(format!(
+                "{} is no Service of the cluster: the Service `{name}` has to lead there",
+                side.authority
+            ));
         }
         if side.is_tls {
             notes.add(format!("{name} is reached through TLS: that is a BackendTLSPolicy for its Service"));
@@ -136,7 +139,8 @@ fn path_match(operation: &Planned<'_>) -> (&'static str, String) {
 }
 
 fn route(plan: &PresentPlan, operation: &Planned<'_>) -> String {
-    let mut out = format!("# {}\n{}  - matches:\n", operation.title(), head(&name(operation.route.id.as_str())));
+    let mut out =
+        format!("# {}\n{}  - matches:\n", operation.title(), head(&name(operation.route.id.as_str())));
     let (kind, path) = path_match(operation);
     for method in operation.route.methods() {
         let _ = writeln!(out, "    - method: {method}\n      path: {{type: {kind}, value: {}}}", text(&path));

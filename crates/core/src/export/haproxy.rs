@@ -65,7 +65,10 @@ impl File<'_> {
     }
 
     fn how_to_change(&self) -> String {
-        let example = self.operations.first().map_or("ID", |operation| operation.route.id.as_str());
+        let in_canary =
+            self.operations.iter().find(|operation| matches!(operation.answers, Answers::Share(_)));
+        let example = in_canary.or(self.operations.first());
+        let example = example.map_or("ID", |operation| operation.route.id.as_str());
         let file = one_line(self.shares_file);
         format!(
             "# The shares are in {file}, in millionths of the clients; {EVERYBODY} is all of them, also\n\

@@ -159,9 +159,8 @@ impl RouteJson {
     fn read(self) -> Result<Route, PlanError> {
         let no_match = |why| PlanError::new("match", &self.matcher, why);
         let (method, path) = self.matcher.split_once(' ').ok_or_else(|| no_match("has no path"))?;
-        let template = |text: &str| {
-            text.parse().map_err(|_| PlanError::new("a path", text, "is no path template"))
-        };
+        let template =
+            |text: &str| text.parse().map_err(|_| PlanError::new("a path", text, "is no path template"));
         let no_stage = |why| PlanError::new("stage", self.stage.as_str(), why);
         let share = self.share.map(Share::new).transpose().map_err(|_| no_stage("has no share"))?;
         Ok(Route {

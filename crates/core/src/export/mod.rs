@@ -21,9 +21,9 @@ mod path;
 mod plan;
 mod planned;
 mod skipper;
-mod yaml;
 #[cfg(test)]
 mod tests;
+mod yaml;
 
 pub use envoy::envoy;
 pub use gateway_api::gateway_api;

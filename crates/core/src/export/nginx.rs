@@ -22,7 +22,8 @@ pub fn nginx(plan: &PresentPlan) -> Exported {
         notes.add("parallax speaks TLS to clients: add `ssl` to `listen` and the certificate to `server`");
     }
     if plan.legacy.is_http2 || plan.candidate.is_http2 {
-        notes.add("a side is spoken to in HTTP/2 only, which nginx does not do (grpc_pass is for gRPC alone)");
+        notes
+            .add("a side is spoken to in HTTP/2 only, which nginx does not do (grpc_pass is for gRPC alone)");
     }
     let mut operations = planned(plan, &mut notes);
     let key = key(plan, &mut notes);
@@ -30,14 +31,8 @@ pub fn nginx(plan: &PresentPlan) -> Exported {
         limits(operation, key.is_some(), &mut notes);
     }
     let file = File { plan, operations: &operations, key: key.as_deref() };
-    let body = [
-        file.upstreams(),
-        file.routes(),
-        file.clients(),
-        file.answers(),
-        file.targets(),
-        file.server(),
-    ];
+    let body =
+        [file.upstreams(), file.routes(), file.clients(), file.answers(), file.targets(), file.server()];
     notes.finish("#", "nginx", &body.concat(), None)
 }
 
@@ -100,13 +95,12 @@ impl File<'_> {
             quoted(&format!("~{}", path::DOT_SEGMENT)),
         );
         for (index, operation) in self.operations.iter().enumerate() {
-            let methods = operation.route.methods().iter().map(|method| path::literal(method)).collect::<Vec<_>>();
+            let methods =
+                operation.route.methods().iter().map(|method| path::literal(method)).collect::<Vec<_>>();
             let named = |number: usize| format!("(?<plx_r{index}_{number}>");
             let path = match &operation.rewrite {
                 Rewrite::Parts(_) => path::expression(&operation.route.template, named),
-                Rewrite::Same | Rewrite::Unsafe => {
-                    path::expression(&operation.route.template, path::unkept)
-                }
+                Rewrite::Same | Rewrite::Unsafe => path::expression(&operation.route.template, path::unkept),
             };
             let key = quoted(&format!("~^(?:{}) {path}$", methods.join("|")));
             let _ = writeln!(text, "    {key} r{index}; # {}", operation.title());
@@ -116,14 +110,17 @@ impl File<'_> {
 
     fn clients(&self) -> String {
         let Some(key) = self.key.filter(|_| self.shares().next().is_some()) else { return String::new() };
-        let mut text = format!("# The client's key, and its side in each operation in canary. Without a key legacy answers.\n{key}");
+        let mut text = format!(
+            "# The client's key, and its side in each operation in canary. Without a key legacy answers.\n{key}"
+        );
         for (index, operation, share) in self.shares() {
             let percent = match share.ppm() / 100 {
                 0 => String::new(),
                 hundredths => format!("{}.{:02}% candidate; ", hundredths / 100, hundredths % 100),
             };
             let id = &operation.route.id;
-            let _ = writeln!(text, "split_clients $plx_key $plx_split_{index} {{ {percent}* legacy; }} # {id}");
+            let _ =
+                writeln!(text, "split_clients $plx_key $plx_split_{index} {{ {percent}* legacy; }} # {id}");
             let _ = writeln!(
                 text,
                 "map $plx_key $plx_canary_{index} {{ \"\" legacy; default $plx_split_{index}; }}"
@@ -184,7 +181,8 @@ impl File<'_> {
             HostPolicy::Name(name) => quoted(name),
         };
         let mut by_side = |variable: &str, candidate: String, legacy: String| {
-            let _ = writeln!(text, "map $plx_answers {variable} {{ candidate {candidate}; default {legacy}; }}");
+            let _ =
+                writeln!(text, "map $plx_answers {variable} {{ candidate {candidate}; default {legacy}; }}");
         };
         by_side("$plx_host", host(candidate), host(legacy));
         by_side("$plx_tls_name", quoted(&candidate.host), quoted(&legacy.host));

@@ -52,9 +52,11 @@ fn limits(operation: &mut Planned<'_>, candidate: &Service, notes: &mut Notes) {
     if has_percent(&route.template) {
         operation.give_up(notes, "Skipper sees paths decoded, and `match` has an encoded byte");
     }
-    let is_encoded = operation.rewrite != Rewrite::Same && route.candidate_path.as_ref().is_some_and(has_percent);
+    let is_encoded =
+        operation.rewrite != Rewrite::Same && route.candidate_path.as_ref().is_some_and(has_percent);
     if is_encoded || candidate.base_path.contains('%') {
-        operation.give_up(notes, "Skipper encodes paths itself, and the candidate's path has an encoded byte");
+        operation
+            .give_up(notes, "Skipper encodes paths itself, and the candidate's path has an encoded byte");
     }
 }
 
@@ -102,8 +104,7 @@ impl Lines<'_> {
             Answers::Candidate => line("", "", self.weight, &self.candidate(&[])),
             Answers::Share(share) => {
                 let step = format!("{name}_l{}", route.revision);
-                let drawn =
-                    format!(" && Traffic({},{},\"c\")", decimal(share.ratio()), quoted(&step));
+                let drawn = format!(" && Traffic({},{},\"c\")", decimal(share.ratio()), quoted(&step));
                 line("_in", &is_in, self.weight + 30, &self.candidate(&[]));
                 line("_new", &drawn, self.weight + 10, &self.candidate(&[group(&name, "c")]));
                 line("", "", self.weight, &self.legacy(&[group(&step, "l")]));
