@@ -127,6 +127,11 @@ impl Client {
         Ok(Self { url, token, runtime })
     }
 
+    /// Where it is.
+    pub(super) fn url(&self) -> String {
+        self.url.to_string()
+    }
+
     /// What stands at a path of the API, as the server wrote it.
     pub(super) fn text(&self, path: &str) -> anyhow::Result<String> {
         let body = self.exchange(Method::GET, path, None)?;

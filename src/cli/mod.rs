@@ -14,6 +14,7 @@ mod logging;
 mod man;
 mod output;
 mod replay;
+mod report;
 mod rollback;
 mod serve;
 mod stage;
@@ -61,6 +62,7 @@ enum Command {
     Replay(replay::ReplayArgs),
     Stage(stage::StageArgs),
     Rollback(rollback::RollbackArgs),
+    Report(report::ReportArgs),
     Export(export::ExportArgs),
     Config(config::ConfigArgs),
     Decode(decode::DecodeArgs),
@@ -87,6 +89,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Stage(args) => stage::run(&args),
         Command::Rollback(args) => rollback::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Decode(args) => decode::run(&args),

@@ -39,13 +39,15 @@ pub struct RoutesFile {
     changes: watch::Receiver<u64>,
     /// What was written last, and where.
     written: Option<(PathBuf, String)>,
+    /// Why it could not be written, as it was logged last.
+    failed: Option<String>,
 }
 
 impl RoutesFile {
     /// For the routing in force, whose changes are told.
     #[must_use]
     pub fn new(routing: SharedRouting, changes: watch::Receiver<u64>) -> Self {
-        Self { routing, changes, written: None }
+        Self { routing, changes, written: None, failed: None }
     }
 
     /// Writes it now and after every change, until nobody tells of changes any more.
@@ -79,14 +81,18 @@ impl RoutesFile {
         let done = tokio::task::spawn_blocking(move || replace(&path, &text)).await;
         let failed = match done {
             Ok(Ok(())) => {
-                self.written = Some(wanted);
+                (self.written, self.failed) = (Some(wanted), None);
                 return true;
             }
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
-        let path = wanted.0.display();
-        tracing::error!(%path, error = failed, "`export.skipper`: the routes were not written yet");
+        // It is tried every second, and told once.
+        if self.failed.as_ref() != Some(&failed) {
+            let path = wanted.0.display();
+            tracing::error!(%path, error = failed, "`export.skipper`: the routes were not written yet");
+            self.failed = Some(failed);
+        }
         false
     }
 }

@@ -33,7 +33,7 @@ pub fn skipper(plan: &PresentPlan) -> Exported {
     }
     if operations.iter().any(|operation| matches!(operation.answers, Answers::Share(_))) {
         notes.add(
-            "in canary Skipper draws lots and keeps the outcome in cookies (plx_…), not by the key under `sticky`: a client may be on another side than in parallax, one without cookies changes sides, and clients that drew legacy draw again when the share is raised, so that it becomes somewhat more",
+            "in canary Skipper draws lots for each operation and keeps the outcome in cookies (plx_…), not by the key under `sticky`: a client may be on another side than in parallax, and on both in two operations; one without cookies changes sides; a smaller share takes nobody back, only a rollback does; and when the share is raised, clients that drew legacy draw again, so that it becomes somewhat more",
         );
     }
     let mut body = String::new();
