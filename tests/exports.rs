@@ -261,6 +261,9 @@ fn without_a_server_the_configurations_own_plan_is_told_as_such() {
 async fn what_departs_from_the_plan_is_told_and_ends_with_1() {
     let house = house().await;
     stage(&house, "getReturn", "switched", None).await;
+    let nowhere = exported(&house, Path::new("."), &["nginx"]);
+    assert_eq!(nowhere.status.code(), Some(2), "parallax itself listens on a port that the system chose");
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("--listen ADDRESS"));
     let output = exported(&house, Path::new("."), &["gateway-api"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{told}");

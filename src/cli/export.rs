@@ -95,7 +95,7 @@ fn tell(note: &Note) {
 /// The plan of the running server. The configuration's own stands in for it only where nobody has named
 /// a server: an export of shares of long ago would move clients.
 fn plan(args: &ExportArgs) -> anyhow::Result<PresentPlan> {
-    let plan = match Client::find(&args.server)?.get("/api/v1/plan") {
+    let plan: PresentPlan = match Client::find(&args.server)?.get("/api/v1/plan") {
         Ok(plan) => plan,
         Err(error) => match error.downcast_ref() {
             Some(ClientError::Unreached { url, .. }) if !args.server.names_a_server() => {
@@ -109,10 +109,17 @@ fn plan(args: &ExportArgs) -> anyhow::Result<PresentPlan> {
             _ => return Err(error),
         },
     };
-    match args.listen {
-        Some(listen) => Ok(plan.listening_at(&listen.to_string())?),
-        None => Ok(plan),
+    let plan: PresentPlan = match args.listen {
+        Some(listen) => plan.listening_at(&listen.to_string())?,
+        None => plan,
+    };
+    let listens = matches!(args.target, Target::Nginx | Target::Haproxy);
+    if listens && plan.is_port_unknown() {
+        anyhow::bail!(
+            "`listen` has port 0, which the system chooses; say where the other proxy listens: `--listen ADDRESS`"
+        );
     }
+    Ok(plan)
 }
 
 /// Where HAProxy finds the shares: `haproxy.shares` beside `haproxy.cfg`.

@@ -165,6 +165,12 @@ impl PresentPlan {
         Ok(self)
     }
 
+    /// Whether clients connect to a port that the system has chosen, which nobody else can be told.
+    #[must_use]
+    pub fn is_port_unknown(&self) -> bool {
+        self.listen.ends_with(":0")
+    }
+
     /// The same, with or without TLS for clients.
     #[must_use]
     pub fn with_tls(mut self, is_tls: bool) -> Self {

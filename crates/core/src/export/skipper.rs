@@ -210,13 +210,15 @@ fn wildcard(names: &[&str], number: usize) -> String {
     }
 }
 
-/// An id for routes and cookies: letters, digits and `_`. Two operations never get the same: what else
-/// an id may have, and a `_` after another, becomes `__` and two digits.
+/// An id for routes and cookies: letters, digits and `_`. Two operations never get the same, nor one that
+/// another gets with a suffix: what else an id may have, a `_` after another, and one that begins an end
+/// like our suffixes become `__` and two digits.
 fn symbol(id: &str) -> String {
     let mut symbol = String::new();
     let mut last = 0;
-    for byte in id.bytes() {
-        if byte.is_ascii_alphanumeric() || (byte == b'_' && last != b'_') {
+    for (at, byte) in id.bytes().enumerate() {
+        let is_plain_line = byte == b'_' && last != b'_' && !is_suffix(&id[at..]);
+        if byte.is_ascii_alphanumeric() || is_plain_line {
             symbol.push(char::from(byte));
         } else {
             symbol.push_str(&format!("__{byte:02x}"));
@@ -224,6 +226,12 @@ fn symbol(id: &str) -> String {
         last = byte;
     }
     symbol
+}
+
+/// Whether this is what we put behind a route's or a cookie's name.
+fn is_suffix(end: &str) -> bool {
+    let is_step = |step: &str| !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit());
+    matches!(end, "_in" | "_new" | "_out" | "_head") || end.strip_prefix("_l").is_some_and(is_step)
 }
 
 /// A text in eskip: only the quote and the backslash mean something in it.
