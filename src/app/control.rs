@@ -16,7 +16,7 @@ use crate::intake::Intake;
 use crate::recorder::Flush;
 use crate::rollout::Rollout;
 use crate::routing::SharedRouting;
-use crate::store::Store;
+use crate::store::{KEPT_FOR, Store};
 use crate::tasks;
 use crate::telemetry::Telemetry;
 use crate::tls::ServerTls;
@@ -25,9 +25,6 @@ use crate::ui;
 
 /// How often old samples are looked for.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
-
-/// How long a posted check is kept once it is done.
-const KEEP_DONE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Everything that runs on the control thread.
 pub(super) struct Control {
@@ -97,7 +94,7 @@ async fn purge(store: Store, routing: SharedRouting) {
         {
             tracing::warn!(%error, "what is older than `retention` could not be forgotten yet");
         }
-        if let Ok(before) = Timestamp::now().checked_sub(KEEP_DONE)
+        if let Ok(before) = Timestamp::now().checked_sub(KEPT_FOR)
             && let Err(error) = store.forget_done(before).await
         {
             tracing::warn!(%error, "checks that are done could not be forgotten yet");

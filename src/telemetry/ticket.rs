@@ -29,6 +29,7 @@ pub struct Ticket {
 
 struct Stored {
     id: CheckId,
+    may_be_asked_for: bool,
     keeper: Box<dyn Keeper>,
     differences: Vec<ReportedDifference>,
 }
@@ -78,9 +79,10 @@ impl Ticket {
         Self { meter: Some(meter), fate: None, stored: None }
     }
 
-    /// The ticket of a check from the store, which was counted when the store accepted it.
-    pub fn stored(meter: Arc<Meter>, id: CheckId, keeper: Box<dyn Keeper>) -> Self {
-        let stored = Box::new(Stored { id, keeper, differences: Vec::new() });
+    /// The ticket of a check from the store, which was counted when the store accepted it, and for
+    /// whose differences somebody may ask or nobody.
+    pub fn stored(meter: Arc<Meter>, id: CheckId, may_be_asked_for: bool, keeper: Box<dyn Keeper>) -> Self {
+        let stored = Box::new(Stored { id, may_be_asked_for, keeper, differences: Vec::new() });
         Self { meter: Some(meter), fate: None, stored: Some(stored) }
     }
 
@@ -88,6 +90,12 @@ impl Ticket {
     #[must_use]
     pub fn stored_id(&self) -> Option<CheckId> {
         self.stored.as_ref().map(|stored| stored.id)
+    }
+
+    /// Whether somebody may ask for this one check, and not only for its kind.
+    #[must_use]
+    pub fn may_be_asked_for(&self) -> bool {
+        self.stored.as_ref().is_some_and(|stored| stored.may_be_asked_for)
     }
 
     /// Notes where the sides disagree, for whoever asks for the check.
