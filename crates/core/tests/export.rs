@@ -191,3 +191,91 @@ fn what_is_written_for_envoy_and_the_gateway_api_is_yaml_of_their_structure() {
         }
     }
 }
+
+/// A client of Skipper with its cookies.
+#[derive(Clone, Default)]
+struct Visitor(std::collections::BTreeMap<String, String>);
+
+impl Visitor {
+    /// Asks for the operation `c` of these routes, as Skipper does: the heaviest route whose predicates hold.
+    /// `lot` is what `Traffic` draws, from 0 to 1. Gives the port of the backend.
+    fn ask(&mut self, eskip: &str, lot: f64) -> char {
+        let tokens = eskip_tokens(eskip);
+        let routes = tokens.split(|token| token == ";").filter(|route| !route.is_empty());
+        let mut routes: Vec<&[String]> = routes.filter(|route| is_get_of_c(route)).collect();
+        routes.sort_by_key(|route| std::cmp::Reverse(number(argument(route, "Weight", 0))));
+        let route = routes.into_iter().find(|route| self.fits(route, lot)).expect("a route");
+        if route.iter().any(|token| token == "responseCookie") {
+            assert_eq!(argument(route, "responseCookie", 3), "change-only");
+            let (name, value) = (argument(route, "responseCookie", 0), argument(route, "responseCookie", 1));
+            self.0.insert(name.to_owned(), value.to_owned());
+        }
+        route.last().expect("a backend").trim_end_matches('"').chars().last().expect("a port")
+    }
+
+    fn fits(&self, route: &[String], lot: f64) -> bool {
+        let has = |predicate: &str| route.iter().any(|token| token == predicate);
+        if has("Cookie") {
+            assert_eq!(argument(route, "Cookie", 1), "/^c$/");
+            return self.0.get(argument(route, "Cookie", 0)).is_some_and(|value| value == "c");
+        }
+        if has("Traffic") {
+            let chance: f64 = argument(route, "Traffic", 0).parse().expect("a chance");
+            return match self.0.get(argument(route, "Traffic", 1)) {
+                Some(group) => group == argument(route, "Traffic", 2),
+                None => lot < chance,
+            };
+        }
+        true
+    }
+}
+
+fn is_get_of_c(route: &[String]) -> bool {
+    argument(route, "Path", 0) == "/api/c/:id" && argument(route, "Method", 0) == "GET"
+}
+
+/// An argument of a predicate or filter, without its quotes.
+fn argument<'r>(route: &'r [String], name: &str, index: usize) -> &'r str {
+    let at = route.iter().position(|token| token == name);
+    at.map_or("", |at| route[at + 2 + 2 * index].trim_matches('"'))
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().expect("a number")
+}
+
+#[test]
+fn a_larger_share_in_skipper_moves_nobody_back_and_a_rollback_moves_everybody() {
+    let eskip = |stage: &str, revision: u64| {
+        let text = std::fs::read_to_string(path("every_stage.json")).expect("a plan");
+        let canary = r#""stage": "canary", "share": "10%", "revision": 3"#;
+        assert!(text.contains(canary));
+        let text = text.replace(canary, &format!("{stage}, \"revision\": {revision}"));
+        export::skipper(&serde_json::from_str(&text).expect("a plan")).text
+    };
+    let canary = |share: &str| format!(r#""stage": "canary", "share": "{share}""#);
+    let mut visitors = vec![Visitor::default(); 400];
+    let mut lots = (0_u32..).map(|turn| f64::from(turn.wrapping_mul(2_654_435_761)) / f64::from(u32::MAX));
+    let mut visit = |eskip: &str| -> Vec<char> {
+        visitors.iter_mut().map(|visitor| visitor.ask(eskip, lots.next().expect("a lot"))).collect()
+    };
+    let candidate = |sides: &[char]| sides.iter().filter(|side| **side == '2').count();
+
+    let mut before = visit(&eskip(r#""stage": "shadow""#, 0));
+    assert_eq!(candidate(&before), 0);
+    for (step, (share, few, many)) in [("5%", 8, 40), ("20%", 60, 140), ("100%", 400, 400)].iter().enumerate()
+    {
+        let routes = eskip(&canary(share), 1 + step as u64);
+        // The first visit of a step draws, the others stay.
+        let first = visit(&routes);
+        for _ in 0..3 {
+            assert_eq!(visit(&routes), first, "{share}: a client has changed sides");
+        }
+        assert!(before.iter().zip(&first).all(|(before, now)| before <= now), "{share}: moved back");
+        assert!((*few..=*many).contains(&candidate(&first)), "{share}: {}", candidate(&first));
+        before = first;
+    }
+    assert_eq!(candidate(&visit(&eskip(r#""stage": "shadow""#, 4))), 0);
+    let again = visit(&eskip(&canary("5%"), 5));
+    assert!((8..=40).contains(&candidate(&again)), "the canary begins anew: {}", candidate(&again));
+}
