@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod durable;
+pub mod export;
 pub mod intake;
 pub mod isolate;
 pub mod marker;

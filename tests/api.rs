@@ -226,7 +226,7 @@ async fn what_is_not_there_is_404_and_says_what() {
         "/api/v1/checks/ffffffffffffffffffffffffffffffff",
         "/api/v1/checks/-1",
         "/api/v1/nope",
-        "/routes.eskip",
+        "/routes.eskip/nope",
         "/consistency-checks/1",
     ];
     for path in missing {

@@ -20,6 +20,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("queue", &["telemetry", "upstream"]),
     ("store", &["tasks"]),
     ("routing", &["config", "telemetry", "upstream"]),
+    ("export", &["config", "routing"]),
     ("durable", &["config", "queue", "routing", "store", "tasks", "telemetry"]),
     // Beside each other: none of these knows another, but for the runner, whose findings are recorded.
     (
@@ -42,7 +43,21 @@ const MODULES: &[(&str, &[&str])] = &[
     ("recordings", &["config", "marker", "queue", "runner", "tasks", "telemetry", "tls", "upstream"]),
     ("rollout", &["config", "routing", "store", "tasks", "telemetry", "upstream"]),
     ("intake", &["durable", "routing", "store"]),
-    ("api", &["config", "intake", "queue", "recorder", "rollout", "routing", "store", "tasks", "telemetry"]),
+    (
+        "api",
+        &[
+            "config",
+            "export",
+            "intake",
+            "queue",
+            "recorder",
+            "rollout",
+            "routing",
+            "store",
+            "tasks",
+            "telemetry",
+        ],
+    ),
     ("ui", &["api", "config", "recorder", "rollout", "routing", "store", "tasks", "telemetry"]),
     (
         "app",
@@ -51,6 +66,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "api",
             "config",
             "durable",
+            "export",
             "intake",
             "isolate",
             "marker",
@@ -70,7 +86,7 @@ const MODULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("demo", &["app", "config", "tasks"]),
-    ("cli", &["app", "config", "demo", "isolate", "recordings"]),
+    ("cli", &["app", "config", "demo", "export", "isolate", "recordings"]),
     ("main", &["cli"]),
 ];
 

@@ -108,6 +108,8 @@ async fn without_a_token_nothing_is_read_and_nothing_changes() {
         "/api/v1/operations",
         "/api/v1/audit",
         "/metrics",
+        "/routes.eskip",
+        "/api/v1/plan",
         "/events",
         "/api/v1/openapi.json",
         "/api/v1/nothing",
@@ -167,7 +169,7 @@ async fn roles_hold() {
     let made_up = switched();
     let router = made_up.router(tokens());
     let status = async |method, path, name| bearer(&router, method, path, name).await.status.as_u16();
-    for path in ["/metrics", "/api/v1/operations", "/api/v1/audit", "/"] {
+    for path in ["/metrics", "/routes.eskip", "/api/v1/plan", "/api/v1/operations", "/api/v1/audit", "/"] {
         assert_eq!(status("GET", path, "grafana").await, 200, "{path}");
         assert_eq!(status("GET", path, "anna").await, 200, "{path}");
         assert_eq!(status("GET", path, "monolith").await, 403, "{path}");

@@ -51,6 +51,11 @@ async fn post_checks() {
 }
 
 #[tokio::test]
+async fn switch_elsewhere() {
+    Page::read("docs/guide/switch-elsewhere.md").run().await;
+}
+
+#[tokio::test]
 async fn run_it_in_production() {
     Page::read("docs/guide/run-it-in-production.md").run().await;
 }

@@ -11,6 +11,7 @@ mod attempts;
 mod authority;
 mod checks;
 mod connections;
+mod export;
 mod fields;
 mod guard;
 mod health;

@@ -8,7 +8,7 @@ use axum::{Router, middleware};
 
 use super::fields::MAX_BODY;
 use super::guard::{self, Guard};
-use super::{Pages, Problem, Shared, checks, health, operations, triage};
+use super::{Pages, Problem, Shared, checks, export, health, operations, triage};
 
 /// One route: its method, its path, and what answers it.
 pub(super) struct Route {
@@ -34,8 +34,10 @@ pub(super) fn table() -> Vec<Route> {
         read("/api/v1/signatures/{id}", get(triage::signature)),
         read("/api/v1/checks/{id}", get(triage::check)),
         read("/api/v1/audit", get(triage::audit)),
+        read("/api/v1/plan", get(export::plan)),
         read("/api/v1/openapi.json", get(health::openapi)),
         read("/metrics", get(health::metrics)),
+        read("/routes.eskip", get(export::routes)),
         read("/healthz", get(health::healthz)),
         read("/readyz", get(health::readyz)),
     ]

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::certificates;
 use crate::api::{self, Access, Context};
 use crate::durable::Durable;
+use crate::export::RoutesFile;
 use crate::intake::Intake;
 use crate::recorder::Flush;
 use crate::rollout::Rollout;
@@ -50,6 +51,7 @@ impl Control {
         if let Some(tls) = self.tls.clone() {
             tasks::spawn(certificates::watch(tls));
         }
+        tasks::spawn(RoutesFile::new(Arc::clone(&self.routing), self.rollout.changes()).run());
         tasks::spawn(purge(self.store.clone(), Arc::clone(&self.routing)));
         let exporting =
             self.exporter.take().map(|exporter| tasks::spawn(exporter.run(self.finished.clone())));

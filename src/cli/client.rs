@@ -46,6 +46,11 @@ impl ServerArgs {
     pub(super) fn config(&self) -> &Path {
         &self.config
     }
+
+    /// Whether a server is named, beside the one in the configuration.
+    pub(super) fn names_a_server(&self) -> bool {
+        self.server.is_some()
+    }
 }
 
 /// Why the server did not do what was asked.
@@ -120,6 +125,11 @@ impl Client {
             .build()
             .context("cannot start the network runtime")?;
         Ok(Self { url, token, runtime })
+    }
+
+    /// Where it is.
+    pub(super) fn url(&self) -> String {
+        self.url.to_string()
     }
 
     /// What stands at a path of the API, as the server wrote it.

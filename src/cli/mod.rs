@@ -10,10 +10,12 @@ mod config;
 mod decode;
 mod demo;
 mod differences;
+mod export;
 mod logging;
 mod man;
 mod output;
 mod replay;
+mod report;
 mod rollback;
 mod serve;
 mod stage;
@@ -62,6 +64,8 @@ enum Command {
     Stage(stage::StageArgs),
     Audit(audit::AuditArgs),
     Rollback(rollback::RollbackArgs),
+    Report(report::ReportArgs),
+    Export(export::ExportArgs),
     Config(config::ConfigArgs),
     Decode(decode::DecodeArgs),
     Completions(completions::CompletionsArgs),
@@ -88,6 +92,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Stage(args) => stage::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Rollback(args) => rollback::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Completions(args) => completions::run(&args),

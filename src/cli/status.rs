@@ -151,7 +151,7 @@ fn or_none(text: String) -> String {
 
 /// matched / (matched + unmatched), cut and never rounded up, so that a number below the target
 /// does not read as if it met it.
-fn consistency(operation: &OperationView) -> String {
+pub(super) fn consistency(operation: &OperationView) -> String {
     let counts = &operation.counts;
     let checks = u128::from(counts.checks());
     if checks == 0 {
@@ -161,7 +161,8 @@ fn consistency(operation: &OperationView) -> String {
     Ratio::from_ppm(u32::try_from(ppm).unwrap_or(u32::MAX)).to_string()
 }
 
-fn readiness(operation: &OperationView) -> (Tone, String) {
+/// Whether it may move up, in a word and what is missing.
+pub(super) fn readiness(operation: &OperationView) -> (Tone, String) {
     let readiness = &operation.readiness;
     let missing = || {
         let names = readiness.conditions.iter().filter(|condition| !condition.met);
@@ -180,7 +181,8 @@ fn readiness(operation: &OperationView) -> (Tone, String) {
     }
 }
 
-fn latency(percentiles: Option<&Percentiles>) -> String {
+/// `1.2/8.0 ms`.
+pub(super) fn latency(percentiles: Option<&Percentiles>) -> String {
     let text = |ms: Option<f64>| ms.map_or("–".to_owned(), |ms| format!("{ms:.1}"));
     match percentiles {
         Some(Percentiles { p50_ms: None, p99_ms: None }) | None => "–".to_owned(),

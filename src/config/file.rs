@@ -25,6 +25,7 @@ use super::access_log::{AccessLogFile, YesNo};
 use super::canary::CanaryFile;
 use super::drain::DrainFile;
 use super::error::At;
+use super::export::ExportFile;
 use super::forwarded::Forwarded;
 use super::host_name::HostName;
 use super::limits::LimitsFile;
@@ -81,6 +82,8 @@ pub(super) struct File {
     pub(super) traces: Option<TracesFile>,
     /// How long samples are kept; `7d` by default.
     pub(super) retention: Option<Raw<Duration>>,
+    /// Files that follow the plan, for other tools to watch; none by default.
+    pub(super) export: Option<ExportFile>,
     /// How the process ends when it is told to.
     pub(super) drain: Option<DrainFile>,
     /// Hosts under which clients reach the services: `shop.example.org`, with a port where it has one.

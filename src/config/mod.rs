@@ -8,6 +8,7 @@ mod canary;
 mod comparing;
 mod drain;
 mod error;
+mod export;
 mod file;
 mod forwarded;
 mod host_name;

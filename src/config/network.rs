@@ -1,5 +1,6 @@
 //! Which peers may tell the client's address: networks in CIDR notation.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::scalar::Scalar;
@@ -28,6 +29,12 @@ impl Network {
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
         }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix_bits)
     }
 }
 

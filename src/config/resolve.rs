@@ -11,6 +11,7 @@ use parallax_core::exchange::Side;
 use super::access_log::YesNo;
 use super::drain;
 use super::error::{At, Problems};
+use super::export;
 use super::file::{ControlFile, File, Later, SideFile, StickyFile, TokenFile, UpstreamFile};
 use super::forwarded::Forwarded;
 use super::limits;
@@ -59,6 +60,7 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
         access_log: access_log::resolve(file.access_log.as_ref(), problems),
         traces: traces::resolve(file.traces.as_ref(), problems),
         retention: get(file.retention.as_ref(), Duration::from_secs(7 * 24 * 3600), problems),
+        routes_file: export::routes_file(file.export.as_ref(), problems),
         drain: drain::resolve(file.drain.as_ref(), problems),
         operations: operations::resolve(file, &origins, problems),
         legacy: legacy?,

@@ -2,6 +2,7 @@
 //! its own type, nothing left to check.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub struct Settings {
     pub traces: Option<Traces>,
     /// How long samples are kept.
     pub retention: Duration,
+    /// Where the routes for Skipper are kept; none: nowhere.
+    pub routes_file: Option<PathBuf>,
     /// How the process ends.
     pub drain: Drain,
     /// The operations, in the order of the file; at least one, and no two match the same requests.

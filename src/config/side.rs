@@ -30,6 +30,18 @@ pub struct Upstream {
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+impl Upstream {
+    /// Whether its `tls` has keys without which it would be another side to whoever asks it: its
+    /// authorities, what it is shown, or a name that is not its host.
+    #[must_use]
+    pub fn has_own_tls(&self) -> bool {
+        let is_own = |tls: &SideTls| {
+            tls.ca.is_some() || tls.certificate.is_some() || tls.server_name.to_str() != self.url.host
+        };
+        self.tls.as_ref().is_some_and(is_own)
+    }
+}
+
 /// What a side is spoken to through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {

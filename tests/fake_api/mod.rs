@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 pub(crate) struct Asked {
     pub(crate) method: String,
     pub(crate) path: String,
+    pub(crate) query: Option<String>,
     headers: http::HeaderMap,
     body: Bytes,
 }
@@ -94,7 +95,8 @@ fn router(log: Arc<Mutex<Vec<Asked>>>, answer: Answer) -> Router {
             let (head, body) = request.into_parts();
             let body = body.collect().await.expect("a body").to_bytes();
             let path = head.uri.path().to_owned();
-            let asked = Asked { method: head.method.to_string(), path, headers: head.headers, body };
+            let query = head.uri.query().map(str::to_owned);
+            let asked = Asked { method: head.method.to_string(), path, query, headers: head.headers, body };
             let (status, text) = answer(&asked);
             log.lock().expect("a lock").push(asked);
             (http::StatusCode::from_u16(status).expect("a status"), text).into_response()

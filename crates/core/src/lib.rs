@@ -11,6 +11,7 @@ mod diff;
 pub mod document;
 pub mod exchange;
 pub mod explanations;
+pub mod export;
 pub mod format;
 mod header;
 pub mod isolation;

@@ -276,10 +276,16 @@ impl Bucket {
     /// The bucket of a client's key.
     #[must_use]
     pub fn of(salt: &str, key: &[u8]) -> Self {
-        let seed = xxh3_64_with_seed(salt.as_bytes(), 0);
-        let hash = xxh3_64_with_seed(key, seed);
+        let hash = xxh3_64_with_seed(key, Self::seed(salt));
         let scaled = (u128::from(hash) * 1_000_000) >> 64;
         Self(u32::try_from(scaled).unwrap_or(u32::MAX))
+    }
+
+    /// What the hash of a key starts from: all of the salt that another tool needs to put clients into
+    /// the same buckets.
+    #[must_use]
+    pub fn seed(salt: &str) -> u64 {
+        xxh3_64_with_seed(salt.as_bytes(), 0)
     }
 
     /// Whether the candidate answers this client at this share.
