@@ -411,6 +411,7 @@ fn plan_change(entry: &Entry, change: &Change, last: Option<&Transition>) -> Res
 /// The numbers of the moment, for the audit.
 fn evidence(entry: &Entry) -> serde_json::Value {
     let tally = entry.meter.tally();
+    let assessed = entry.meter.assessed();
     serde_json::json!({
         "matched": tally.matched,
         "unmatched": tally.unmatched,
@@ -418,7 +419,8 @@ fn evidence(entry: &Entry) -> serde_json::Value {
         "skipped": tally.skipped_total(),
         "consistency": tally.consistency(),
         "target": entry.operation.target.consistency,
-        "readiness": entry.assess(),
+        "version": assessed.version.name(),
+        "readiness": entry.assess_by(&assessed, &tally),
     })
 }
 

@@ -15,6 +15,7 @@ mod markers;
 mod network;
 mod operations;
 mod protocol;
+mod readiness;
 mod recheck;
 mod resolve;
 mod rules;

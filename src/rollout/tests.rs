@@ -12,7 +12,7 @@ use parallax_core::stage::InitialStage;
 use super::*;
 use crate::routing::InForce;
 use crate::store::testing;
-use crate::telemetry::{CountRepair, Telemetry};
+use crate::telemetry::{CountRepair, Ground, Telemetry};
 use crate::upstream::{PoolLimits, Reach, Threads, Upstream};
 
 fn operation(id: &str) -> Arc<Operation> {
@@ -24,10 +24,14 @@ fn operation(id: &str) -> Arc<Operation> {
         sample: Ratio::ONE,
         target: Target {
             consistency: Ratio::ONE,
+            confidence: None,
             min_checks: 1,
+            min_distinct: 1,
             max_failed: Ratio::ONE,
             min_checked: Ratio::ZERO,
+            latency: None,
         },
+        version: parallax_core::evidence::VersionSource::Off,
         idempotent: Idempotent::Auto,
         when: parallax_core::operation::When::After,
         recheck: None,
@@ -40,11 +44,11 @@ fn operation(id: &str) -> Arc<Operation> {
 
 fn rollout(store: Store, plan_file: Option<PlanFile>, ids: &[&str]) -> Arc<Rollout> {
     let telemetry = Telemetry::new().unwrap();
-    let entry = |id: &&str| Entry {
-        operation: operation(id),
-        stage: Stage::Shadow,
-        revision: 0,
-        meter: telemetry.meter(&id.parse().unwrap(), parallax_core::tally::Tally::default(), &[]).unwrap(),
+    let entry = |id: &&str| {
+        let operation = operation(id);
+        let (tally, ground) = (parallax_core::tally::Tally::default(), Ground::of(&operation));
+        let meter = telemetry.meter(&operation.id, tally, &[], ground).unwrap();
+        Entry { operation, stage: Stage::Shadow, revision: 0, meter }
     };
     let routing = Routing::new(ids.iter().map(entry).collect(), in_force()).unwrap();
     Arc::new(Rollout::new(Arc::new(ArcSwap::from_pointee(routing)), store, plan_file))

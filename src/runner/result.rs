@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use http::{Extensions, header};
 use parallax_core::check::Check;
+use parallax_core::evidence::{RequestHash, Shown};
 use parallax_core::exchange::{Answer, Body, Exchange, Side};
 use parallax_core::isolation;
 use parallax_core::judge::judge_with;
@@ -96,6 +97,7 @@ pub(super) async fn judge(
         Err(Missed::TooLarge) => Err(Cause::TooLarge),
         Err(Missed::Fault(fault)) => Err(fault.cause),
     };
+    ticket.show(shown(&check, other.as_ref().ok()));
     let is_large = is_large(&check.answered.answer, other.as_ref().ok());
     let work = {
         let shared = Arc::clone(shared);
@@ -125,6 +127,17 @@ pub(super) async fn judge(
     if is_large { tokio::task::spawn_blocking(work).await.ok()? } else { work() }
 }
 
+/// What the check shows besides its outcome: what was asked, and which version of the candidate has
+/// answered.
+fn shown(check: &Check, other: Option<&Answer>) -> Shown {
+    let candidate = match check.answered.side {
+        Side::Legacy => other,
+        Side::Candidate => Some(&check.answered.answer),
+    };
+    let version = candidate.and_then(|answer| check.operation.version.of(&answer.headers));
+    Shown { request: Some(RequestHash::of(&check.request)), version, faults: Vec::new() }
+}
+
 /// Whether comparing these may take so long that it is done on a thread of its own. A coded body
 /// may be a thousand times larger than it looks, and a foreign format waits for a child process.
 pub(super) fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
@@ -149,6 +162,7 @@ pub(super) fn record(
     let Verdict::Unmatched(differences) = verdict else { return };
     let operation = &check.operation;
     let signatures = Signature::all_of(&operation.id, &differences.kept);
+    ticket.show_faults(&signatures);
     let notice = shared.recorder.count(&operation.id, signatures, Instant::now());
     let is_asked_for = ticket.stored_id().is_some();
     if notice == Notice::Count && !is_asked_for {
