@@ -151,7 +151,7 @@ async fn evidence_survives_kill_9_with_as_many_checks_as_were_counted() {
     let directory = tempfile::tempdir().unwrap();
     let (legacy, candidate) = (FakeService::start(same("{\"a\":1}")), FakeService::start(build("1")));
     let mut process = Process::start(directory.path(), &legacy.url(), &candidate.url(), OPERATION);
-    let answer = |number: u32| if number % 10 == 0 { "{\"a\":2}" } else { "{\"a\":1}" };
+    let answer = |number: u32| if number.is_multiple_of(10) { "{\"a\":2}" } else { "{\"a\":1}" };
     for round in 1..=3_u32 {
         let mut client = RawClient::connect(process.proxy).await.unwrap();
         let mut control = RawClient::connect(process.control).await.unwrap();
