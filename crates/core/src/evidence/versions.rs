@@ -45,7 +45,7 @@ impl Evidences {
     /// As they were left.
     #[must_use]
     pub fn new(mut known: Vec<Known>) -> Self {
-        known.sort_by_key(|known| known.unseen);
+        known.sort_by_key(|known| (known.unseen, std::cmp::Reverse(known.number)));
         known.truncate(MAX_VERSIONS);
         known.sort_by_key(|known| known.number);
         Self(known)
@@ -141,7 +141,8 @@ impl Evidences {
             Some(place) => place,
             None => {
                 if self.0.len() >= MAX_VERSIONS {
-                    let longest = self.0.iter().enumerate().max_by_key(|(_, known)| known.unseen);
+                    let age = |known: &Known| (known.unseen, std::cmp::Reverse(known.number));
+                    let longest = self.0.iter().enumerate().max_by_key(|(_, known)| age(known));
                     if let Some((longest, _)) = longest {
                         self.0.remove(longest);
                     }
