@@ -19,7 +19,7 @@ use parallax_testkit::{Behaviour, FakeService, Gate, RawClient, Reply, Step, wai
 use post::{Ends, Poster, ends_of, payload};
 use serde_json::{Value, json};
 use support::process::{Process, free_address};
-use support::{DEADLINE, assert_conserved, operation};
+use support::{DEADLINE, assert_all_shown, assert_conserved, operation};
 
 const OPERATION: &str = "
 operations: [{id: getReturn, match: 'GET /returns/{return_id}'}]
@@ -52,6 +52,7 @@ async fn at_rest(control: SocketAddr) -> Value {
 async fn assert_all_ended(control: SocketAddr, accepted: u64) -> Ends {
     let operation = at_rest(control).await;
     assert_conserved(&operation);
+    assert_all_shown(&operation);
     let ends = ends_of(control, accepted).await;
     assert_eq!(ends.done, accepted, "none is lost: {ends:?}");
     let counts = &operation["counts"];

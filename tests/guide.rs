@@ -41,6 +41,11 @@ async fn switch_and_roll_back() {
 }
 
 #[tokio::test]
+async fn when_an_operation_is_ready() {
+    Page::read("docs/guide/when-an-operation-is-ready.md").run().await;
+}
+
+#[tokio::test]
 async fn what_is_safe_on_both_sides() {
     Page::read("docs/guide/what-is-safe-on-both-sides.md").run().await;
 }

@@ -116,7 +116,8 @@ fn detail(operation: &OperationView, paint: Paint) -> String {
         ("candidate p50/p99", Tone::Plain, latency(operation.latency.candidate.as_ref())),
     ];
     let mut table = Table::default();
-    for (name, tone, text) in facts {
+    let version = operation.version.as_deref().map(|version| ("version", Tone::Plain, one_line(version)));
+    for (name, tone, text) in facts.into_iter().chain(version) {
         table.row([(Tone::Faint, format!("  {name}")), (tone, text)]);
     }
     let mut conditions = Table::default();

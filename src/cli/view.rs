@@ -28,6 +28,8 @@ pub(super) struct OperationView {
     pub(super) recheck: RecheckView,
     #[serde(default)]
     pub(super) latency: LatencyView,
+    #[serde(default)]
+    pub(super) version: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -163,7 +165,7 @@ impl fmt::Display for Problem {
 
 /// A limit with its direction.
 pub(super) fn demanded(name: &str, limit: &str) -> String {
-    if name.starts_with("max_") { format!("at most {limit}") } else { format!("at least {limit}") }
+    if Condition::is_at_most(name) { format!("at most {limit}") } else { format!("at least {limit}") }
 }
 
 /// `canary 5%`, or just the stage.

@@ -32,6 +32,7 @@ use super::limits::LimitsFile;
 use super::markers::MarkersFile;
 use super::network::Network;
 use super::protocol::Protocol;
+use super::readiness::{LatencyFile, Sureness, VersionFile};
 use super::recheck::RecheckFile;
 use super::rollback_when::RollbackFile;
 use super::rules::Written;
@@ -213,18 +214,19 @@ pub(super) struct OperationFile {
     pub(super) sample: Option<Raw<Ratio>>,
     /// The consistency at which it may be switched; `99.9%` by default.
     pub(super) target: Option<Raw<Ratio>>,
-    /// A confidence bound for the target. This version knows `off` only: the plain percentage.
-    pub(super) confidence: Option<Later>,
+    /// How sure one has to be that the consistency is the target or better, from 50% on; `95%` by default.
+    /// `off`: the plain percentage over `min_checks`.
+    pub(super) confidence: Option<Raw<Sureness>>,
     /// Checks before it may be switched, at least; 1000 by default.
     pub(super) min_checks: Option<Raw<u64>>,
-    /// Distinct requests among the checks. This version knows 1 only.
-    pub(super) min_distinct: Option<Later>,
+    /// Distinct requests (method, target, body) among them, at least; 1 by default.
+    pub(super) min_distinct: Option<Raw<Count>>,
     /// Failed checks, at most; `1%` by default.
     pub(super) max_failed: Option<Raw<Ratio>>,
     /// Checked requests among those that should be, at least; `90%` by default.
     pub(super) min_checked: Option<Raw<Ratio>>,
-    /// A limit to the candidate's latency. Not available in this version.
-    pub(super) latency_limit: Option<Later>,
+    /// A limit to the candidate's latency: `{p99: 2x, slack: 50ms}` by default, or `off`.
+    pub(super) latency_limit: Option<LatencyFile>,
     /// Whether its requests may run on both sides: `auto` (default: GET, HEAD, OPTIONS), `true`, `false`.
     pub(super) idempotent: Option<Raw<Idempotent>>,
     /// Whether checks of its proxied requests wait on disk, as posted ones do; `false` by default.
@@ -234,8 +236,9 @@ pub(super) struct OperationFile {
     /// When a copy leaves: `after` the answer (default), or `concurrent`, together with a request that
     /// has no body.
     pub(super) when: Option<Raw<When>>,
-    /// How the candidate's build is told. Not available in this version.
-    pub(super) version: Option<Later>,
+    /// How the candidate's build is told, for each of which checks are gathered anew: `{header: x-version}`
+    /// by default, `{name: "1.4.2"}`, or `off`.
+    pub(super) version: Option<VersionFile>,
     /// The way through canary as a plan.
     pub(super) canary: Option<CanaryFile>,
     /// When it goes back from canary or switched to shadow by itself; on by default, or `off`.

@@ -17,6 +17,7 @@ mod markers;
 mod network;
 mod operations;
 mod protocol;
+mod readiness;
 mod recheck;
 mod resolve;
 mod rollback_when;

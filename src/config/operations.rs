@@ -14,23 +14,22 @@ use parallax_core::template::Template;
 
 use super::access_log::YesNo;
 use super::error::{At, Problems};
-use super::file::{File, Later, OperationFile, RedactFile};
-use super::resolve::{get, later};
+use super::file::{File, OperationFile, RedactFile};
+use super::readiness::Sureness;
+use super::resolve::get;
 use super::rules::compile_rules;
-use super::scalar::{Raw, Scalar, Size, Text};
-use super::{canary, comparing, recheck, rollback_when};
+use super::scalar::{Count, Raw, Scalar, Size, Text};
+use super::{canary, comparing, readiness, recheck, rollback_when};
 
 /// The operations of a file, in its order.
 pub(super) fn resolve(file: &File, origins: &Origins, problems: &mut Problems) -> Vec<Arc<Operation>> {
     let absent = OperationFile::default();
     let defaults = file.defaults.as_deref().unwrap_or(&absent);
     // Read on their own too: each operation may have a value in place of a bad one here.
-    later_keys(defaults, problems);
     Layers { own: &absent, defaults, origins }.operation(problems);
     let mut operations = Vec::new();
     let mut taken = Taken::default();
     for own in &file.operations {
-        later_keys(own, problems);
         let layers = Layers { own, defaults, origins };
         let operation = layers.operation(problems);
         if let (Some(operation), Some(id)) = (operation, &own.id) {
@@ -39,18 +38,6 @@ pub(super) fn resolve(file: &File, origins: &Origins, problems: &mut Problems) -
         }
     }
     operations
-}
-
-fn later_keys(file: &OperationFile, problems: &mut Problems) {
-    let keys: [(&str, &Option<Later>, Option<&str>); 4] = [
-        ("confidence", &file.confidence, Some("off")),
-        ("min_distinct", &file.min_distinct, Some("1")),
-        ("latency_limit", &file.latency_limit, Some("off")),
-        ("version", &file.version, None),
-    ];
-    for (name, key, does) in keys {
-        later(name, key.as_ref(), does, problems);
-    }
 }
 
 /// What an operation says itself, and what it says where it is silent.
@@ -73,6 +60,7 @@ impl<'a> Layers<'a> {
             target: self.target(problems),
             steps: canary::resolve(layers.map(|file| file.canary.as_ref()), problems),
             rollback_when: rollback_when::resolve(layers.map(|file| file.rollback_when.as_ref()), problems),
+            version: readiness::version(self.layers(|file| file.version.as_ref()), problems),
             idempotent: self.value(|file| file.idempotent.as_ref(), Idempotent::Auto, problems),
             when: self.when(problems),
             recheck: recheck::resolve(layers.map(|file| file.recheck.as_ref()), problems),
@@ -95,6 +83,11 @@ impl<'a> Layers<'a> {
         get(pick(self.own).or_else(|| pick(self.defaults)), default, problems)
     }
 
+    /// What the operation says, and what `defaults` says.
+    fn layers<T>(&self, pick: impl Fn(&'a OperationFile) -> Option<&'a T>) -> [Option<&'a T>; 2] {
+        [self.own, self.defaults].map(pick)
+    }
+
     /// A copy that leaves with its request leaves before there is a check to be kept.
     fn when(&self, problems: &mut Problems) -> When {
         let when = self.value(|file| file.when.as_ref(), When::After, problems);
@@ -112,9 +105,12 @@ impl<'a> Layers<'a> {
         let percent = |tenths: u32| Ratio::from_ppm(tenths * 1_000);
         Target {
             consistency: self.value(|file| file.target.as_ref(), percent(999), problems),
+            confidence: self.value(|file| file.confidence.as_ref(), Sureness::usual(), problems).0,
             min_checks: self.value(|file| file.min_checks.as_ref(), 1000, problems),
+            min_distinct: self.value(|file| file.min_distinct.as_ref(), Count(1), problems).0 as u64,
             max_failed: self.value(|file| file.max_failed.as_ref(), percent(10), problems),
             min_checked: self.value(|file| file.min_checked.as_ref(), percent(900), problems),
+            latency: readiness::latency(self.layers(|file| file.latency_limit.as_ref()), problems),
         }
     }
 
@@ -140,7 +136,11 @@ impl<'a> Layers<'a> {
         let layers = [self.defaults, self.own];
         let specs: Vec<_> = layers.iter().flat_map(|file| file.compare.iter().flatten()).collect();
         let limits = [self.own, self.defaults].map(|file| file.compare_limits.as_ref());
-        compile_rules(&specs, problems)
+        let rules = match readiness::told_by(self.layers(|file| file.version.as_ref())) {
+            Some(header) => compile_rules(&specs, problems).with_signature(header),
+            None => compile_rules(&specs, problems),
+        };
+        rules
             .with_headers(profile)
             .with_origins(self.origins.clone())
             .with_limits(comparing::limits(limits, problems))

@@ -81,7 +81,7 @@ pub(super) fn list<T: Scalar>(raw: Option<&[Raw<T>]>, problems: &mut Problems) -
 }
 
 /// Refuses a key whose feature comes later, unless it asks for what this version does anyway.
-pub(super) fn later(name: &str, key: Option<&Later>, does: Option<&str>, problems: &mut Problems) {
+fn later(name: &str, key: Option<&Later>, does: Option<&str>, problems: &mut Problems) {
     let Some(key) = key else { return };
     match (does, &key.word) {
         (Some(does), Some(word)) if does == word => {}

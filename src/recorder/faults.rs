@@ -163,7 +163,11 @@ impl Faults {
                     unwritten.explanations.add_all(&explanations);
                 }
                 Write::Sample(report) => self.keep(*report),
-                Write::Tally { .. } | Write::Transition(_) | Write::Check(_) | Write::Done(_) => {}
+                Write::Tally { .. }
+                | Write::Evidence { .. }
+                | Write::Transition(_)
+                | Write::Check(_)
+                | Write::Done(_) => {}
             }
         }
     }

@@ -13,7 +13,7 @@ use parallax_core::stage::InitialStage;
 use super::*;
 use crate::routing::InForce;
 use crate::store::testing;
-use crate::telemetry::{Alarms, CountRepair, Telemetry};
+use crate::telemetry::{Alarms, CountRepair, Ground, Telemetry};
 use crate::upstream::{PoolLimits, Reach, Threads, Upstream};
 
 fn operation(id: &str) -> Operation {
@@ -25,10 +25,14 @@ fn operation(id: &str) -> Operation {
         sample: Ratio::ONE,
         target: Target {
             consistency: Ratio::ONE,
+            confidence: None,
             min_checks: 1,
+            min_distinct: 1,
             max_failed: Ratio::ONE,
             min_checked: Ratio::ZERO,
+            latency: None,
         },
+        version: parallax_core::evidence::VersionSource::Off,
         idempotent: Idempotent::Auto,
         when: parallax_core::operation::When::After,
         recheck: None,
@@ -55,14 +59,9 @@ fn rollout_with(
     let entry = |id: &&str| {
         let mut operation = operation(id);
         change(&mut operation);
-        Entry {
-            operation: Arc::new(operation),
-            stage: Stage::Shadow,
-            revision: 0,
-            meter: telemetry
-                .meter(&id.parse().unwrap(), parallax_core::tally::Tally::default(), &[])
-                .unwrap(),
-        }
+        let (tally, ground) = (parallax_core::tally::Tally::default(), Ground::of(&operation));
+        let meter = telemetry.meter(&operation.id, tally, &[], ground).unwrap();
+        Entry { operation: Arc::new(operation), stage: Stage::Shadow, revision: 0, meter }
     };
     let routing = Routing::new(ids.iter().map(entry).collect(), in_force()).unwrap();
     Arc::new(Rollout::new(Arc::new(ArcSwap::from_pointee(routing)), store, plan_file))

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use http::{Extensions, header};
 use parallax_core::check::Check;
+use parallax_core::evidence::{RequestHash, Shown};
 use parallax_core::exchange::{Answer, Body, Exchange, Side};
 use parallax_core::isolation;
 use parallax_core::judge::{judge_cut_off, judge_with};
@@ -101,6 +102,7 @@ pub(super) async fn judge(
         Err(Missed::Fault(fault)) => Err(fault.cause),
     };
     note_legacy(&check, other.as_ref(), &ticket);
+    ticket.show(shown(&check, other.as_ref().ok()));
     let is_large = is_large(&check.answered.answer, other.as_ref().ok());
     let work = {
         let shared = Arc::clone(shared);
@@ -145,6 +147,17 @@ fn note_legacy(check: &Check, other: Result<&Answer, &Cause>, ticket: &Ticket) {
     }
 }
 
+/// What the check shows besides its outcome: what was asked, and which version of the candidate has
+/// answered.
+fn shown(check: &Check, other: Option<&Answer>) -> Shown {
+    let candidate = match check.answered.side {
+        Side::Legacy => other,
+        Side::Candidate => Some(&check.answered.answer),
+    };
+    let version = candidate.and_then(|answer| check.operation.version.of(&answer.headers));
+    Shown { request: Some(RequestHash::of(&check.request)), version, faults: Vec::new() }
+}
+
 /// Whether comparing these may take so long that it is done on a thread of its own. A coded body
 /// may be a thousand times larger than it looks, and a foreign format waits for a child process.
 pub(super) fn is_large(answered: &Answer, other: Option<&Answer>) -> bool {
@@ -169,6 +182,7 @@ pub(super) fn record(
     let Verdict::Unmatched(differences) = verdict else { return };
     let operation = &check.operation;
     let signatures = Signature::all_of(&operation.id, &differences.kept);
+    ticket.show_faults(&signatures);
     let notice = shared.recorder.count(&operation.id, signatures, Instant::now());
     let is_asked_for = ticket.may_be_asked_for();
     if notice == Notice::Count && !is_asked_for {

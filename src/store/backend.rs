@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
+use parallax_core::evidence::{Evidence, Evidences, Key};
 use parallax_core::explanations::Explanations;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
@@ -42,6 +43,9 @@ pub trait Backend: Send {
     /// # Errors
     /// When the store cannot be read; so for every method below.
     fn totals(&mut self) -> Result<Vec<(OperationId, Tally)>, StoreError>;
+
+    /// What the checks of every operation have shown, version by version.
+    fn evidences(&mut self) -> Result<Vec<(OperationId, Evidences)>, StoreError>;
 
     /// What an operation counted per minute, oldest first, from `since` on. Minutes in which it
     /// counted nothing are absent.
@@ -117,6 +121,16 @@ pub enum Write {
         /// What has come since the last such write.
         tally: Tally,
     },
+    /// What checks have shown that have come, added to what is kept of the same; see
+    /// [`Evidences::add`].
+    Evidence {
+        /// The operation.
+        operation_id: OperationId,
+        /// What it is about.
+        key: Key,
+        /// What has come since the last such write.
+        evidence: Box<Evidence>,
+    },
     /// A fault was seen again, so many times, last at.
     Seen {
         /// The fault.
@@ -146,7 +160,7 @@ pub enum Write {
     Transition(Box<Transition>),
     /// Accepts a check and counts its request.
     Check(Box<NewCheck>),
-    /// Ends a check, counts how, and erases what was sealed. One that is done already, or was never
+    /// Ends a check, counts how, adds what it shows, and erases what was sealed. One that is done already, or was never
     /// accepted, stays as it is and counts nothing.
     Done(Box<Completion>),
 }
@@ -245,6 +259,9 @@ impl Write {
         match self {
             Self::Tally { tally, .. } => {
                 validate_counts(super::terms::rows(tally).into_iter().map(|row| row.2))
+            }
+            Self::Evidence { evidence, .. } => {
+                validate_counts([evidence.matched, evidence.unmatched, evidence.failed])
             }
             Self::Seen { count, at, .. } | Self::Noise { count, at, .. } => {
                 validate_counts([*count]).and_then(|()| validate_instant(*at))

@@ -432,6 +432,7 @@ macro_rules! contract {
 }
 
 mod checks;
+mod evidence;
 
 contract! {
     an_empty_store_has_nothing,

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
+use parallax_core::evidence::{Evidence, Evidences};
 use parallax_core::explanations::Explanations;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
@@ -26,6 +27,7 @@ use super::checks::{Acceptance, Backlog, Claim, Completion, KeptCheck, Lease, Ne
 #[derive(Debug, Default)]
 pub struct Memory {
     totals: BTreeMap<OperationId, Tally>,
+    evidences: BTreeMap<OperationId, Evidences>,
     minutes: BTreeMap<(OperationId, Minute), Tally>,
     signatures: BTreeMap<SignatureId, Fault>,
     samples: BTreeMap<CheckId, Report>,
@@ -49,6 +51,10 @@ impl Backend for Memory {
 
     fn totals(&mut self) -> Result<Vec<(OperationId, Tally)>, StoreError> {
         Ok(self.totals.iter().map(|(id, tally)| (id.clone(), tally.clone())).collect())
+    }
+
+    fn evidences(&mut self) -> Result<Vec<(OperationId, Evidences)>, StoreError> {
+        Ok(self.evidences.iter().map(|(id, evidences)| (id.clone(), evidences.clone())).collect())
     }
 
     fn minutes(
@@ -178,6 +184,9 @@ impl Memory {
     fn apply(&mut self, write: &Write) -> Option<Acceptance> {
         match write {
             Write::Tally { operation_id, minute, tally } => self.count(operation_id, *minute, tally),
+            Write::Evidence { operation_id, key, evidence } => {
+                self.evidences.entry(operation_id.clone()).or_default().add(key, evidence);
+            }
             Write::Seen { signature, explanations, count, at } => {
                 self.see(signature, explanations, *count, *at);
             }
@@ -203,6 +212,11 @@ impl Memory {
     fn complete(&mut self, completion: &Completion) {
         if let Some(operation_id) = self.checks.complete(completion) {
             self.count(&operation_id, Minute::of(completion.at), &completion.end.tally());
+            if let Some((key, shown)) = &completion.shown {
+                let mut evidence = Evidence::default();
+                evidence.note(completion.end, shown);
+                self.evidences.entry(operation_id).or_default().add(key, &evidence);
+            }
         }
     }
 

@@ -47,7 +47,7 @@ pub(super) async fn render(
     notice: Option<Markup>,
     draft: &Draft,
 ) -> Result<Response, Problem> {
-    let DetailedView { operation, rules } = shared.operation(id).await?;
+    let DetailedView { operation, versions, rules } = shared.operation(id).await?;
     let now = Timestamp::now();
     let kept = Kept::read(shared, id, now).await;
     let content = html! {
@@ -58,7 +58,7 @@ pub(super) async fn render(
         div #summary data-live { (overview::store_fault(shared)) (summary(&operation)) }
         section aria-labelledby="readiness-title" {
             h2 #readiness-title { "Readiness" }
-            div #readiness data-live { (readiness::conditions(&operation.readiness)) }
+            div #readiness data-live { (readiness::conditions(&operation.readiness, &versions)) }
         }
         @match &kept {
             Ok(kept) => {

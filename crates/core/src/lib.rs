@@ -9,6 +9,7 @@ pub mod check;
 pub mod compare;
 mod diff;
 pub mod document;
+pub mod evidence;
 pub mod exchange;
 pub mod explanations;
 pub mod export;

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use http::Method;
 use http::uri::PathAndQuery;
 
+use crate::evidence::VersionSource;
 use crate::exchange::Side;
 use crate::label::labels;
 use crate::ratio::Ratio;
+use crate::readiness::{Confidence, LatencyLimit};
 use crate::recheck::Recheck;
 use crate::redaction::Redaction;
 use crate::rollback::RollbackWhen;
@@ -159,6 +161,8 @@ pub struct Operation {
     pub steps: Steps,
     /// When it is rolled back by itself.
     pub rollback_when: Option<RollbackWhen>,
+    /// How the candidate's version is told, for each of which evidence is gathered anew.
+    pub version: VersionSource,
     /// Whether its requests may run on both sides.
     pub idempotent: Idempotent,
     /// When its copies leave.
@@ -230,12 +234,19 @@ impl Operation {
 pub struct Target {
     /// matched / (matched + unmatched), at least.
     pub consistency: Ratio,
+    /// How sure it has to be that the consistency is the target or better; none: the plain percentage is
+    /// all that is asked for.
+    pub confidence: Option<Confidence>,
     /// Checks (matched + unmatched), at least.
     pub min_checks: u64,
+    /// Distinct requests among them, at least; told apart by method, target and body.
+    pub min_distinct: u64,
     /// failed / (matched + unmatched + failed), at most.
     pub max_failed: Ratio,
     /// Checks that came to an outcome, of the requests that should have been checked, at least.
     pub min_checked: Ratio,
+    /// How much slower the candidate may answer; none: no matter.
+    pub latency: Option<LatencyLimit>,
 }
 
 #[cfg(test)]
@@ -251,10 +262,14 @@ mod tests {
             sample: Ratio::ONE,
             target: Target {
                 consistency: Ratio::ONE,
+                confidence: None,
                 min_checks: 1,
+                min_distinct: 1,
                 max_failed: Ratio::ONE,
                 min_checked: Ratio::ZERO,
+                latency: None,
             },
+            version: VersionSource::Off,
             idempotent: Idempotent::Auto,
             when: When::After,
             recheck: None,

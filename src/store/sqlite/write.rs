@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Params, TransactionBehavior, param
 
 use super::checks::{Counts, accept, complete};
 use super::rows::{AuditRow, from_json, json, nanoseconds};
-use super::{read, sql};
+use super::{evidence, read, sql};
 use crate::store::backend::{MAX_SAMPLES, MAX_SIGNATURES, Minute, Purged, Write, other_signature};
 use crate::store::checks::Acceptance;
 use crate::store::terms;
@@ -69,6 +69,9 @@ fn write_each(to: &Connection, batch: &[Write]) -> Result<Vec<Acceptance>, Failu
         match write {
             Write::Tally { operation_id, minute, tally } => {
                 count(to, operation_id, *minute, tally)?;
+            }
+            Write::Evidence { operation_id, key, evidence } => {
+                evidence::add(to, operation_id, key, evidence)?;
             }
             Write::Seen { signature, explanations, count, at } => {
                 let id = see(to, signature, *count, *at)?;
@@ -212,6 +215,6 @@ pub(super) fn execute(to: &Connection, sql: &str, params: impl Params) -> rusqli
 }
 
 /// Counts were bounded by [`Write::validate`].
-fn number(count: u64) -> i64 {
+pub(super) fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
