@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use parallax_core::evidence::Evidences;
+use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
 use parallax_core::signature::Signature;
@@ -47,11 +48,11 @@ impl Recorder {
         Arc::new(Self { faults: Mutex::new(Faults::new(known)), store, telemetry })
     }
 
-    /// Counts an unmatched check under each of its signatures.
+    /// Counts an unmatched check of a request that this side had answered under each of its signatures.
     #[must_use]
-    pub fn count(&self, operation_id: &OperationId, signatures: Vec<Signature>, now: Instant) -> Notice {
+    pub fn count(&self, operation_id: &OperationId, found: (Side, Vec<Signature>), now: Instant) -> Notice {
         let at = jiff::Timestamp::now();
-        self.faults().count(operation_id, signatures, at, now)
+        self.faults().count(operation_id, found, at, now)
     }
 
     /// Counts places where the answering side differed from itself.

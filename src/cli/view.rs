@@ -100,6 +100,8 @@ pub(super) struct SignatureView {
     #[serde(default)]
     pub(super) count: u64,
     #[serde(default)]
+    pub(super) reversed: u64,
+    #[serde(default)]
     pub(super) noise: u64,
     #[serde(default)]
     pub(super) first_at: String,

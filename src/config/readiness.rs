@@ -113,7 +113,7 @@ fn bounded(raw: &Raw<Duration>, problems: &mut Problems) -> Option<Duration> {
     if slack > MOST_SLACK {
         problems.add(
             raw.at,
-            "this is `1m` at most; write `latency_limit: off` where latency is no matter".to_owned(),
+            "this is `1m` at most; write `off` in place of the limit where latency is no matter".to_owned(),
         );
         return None;
     }

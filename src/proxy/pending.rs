@@ -14,7 +14,7 @@ use parallax_core::verdict::Skip;
 use super::capture::AnswerCapture;
 use super::upload::SharedCapture;
 use crate::queue::{AheadOf, AnswerHead, Chunks, Completed, Queue, RequestHead, Reservation, Waiting};
-use crate::telemetry::Ticket;
+use crate::telemetry::{Did, Ticket};
 use crate::upstream::Reach;
 
 /// A check in the making.
@@ -78,7 +78,7 @@ impl PendingCheck {
     /// The answering side broke off in the middle.
     pub(crate) fn side_broke_off(self) {
         if let Some(when) = self.watched {
-            self.ticket.did(self.answering, true, when);
+            self.ticket.did(self.answering, Did::NOTHING, when);
         }
         self.ticket.skip(Skip::NoAnswer);
     }

@@ -33,7 +33,7 @@ use super::{admission, head, interim, problem, tester, upgrade};
 use crate::proxy::Shared;
 use crate::queue::{AheadOf, AnswerHead, RequestHead};
 use crate::routing::{Entry, InForce};
-use crate::telemetry::{AnsweredBy, Meter, Ticket};
+use crate::telemetry::{AnsweredBy, Did, Meter, Ticket};
 use crate::upstream::{Again, Reach, ResponseBody, SendError, Sides, strip_hop_by_hop};
 
 /// What serves the requests of one thread.
@@ -64,18 +64,18 @@ pub(super) struct Met {
 
 impl Met {
     /// Notes how the side did that has answered, or has not.
-    fn note(&self, side: Side, is_bad: bool) {
+    fn note(&self, side: Side, did: Did) {
         let Some(when) = self.watched else {
             if self.is_legacy_noted && side == Side::Legacy {
-                self.meter.legacy_did(is_bad);
+                self.meter.legacy_did(did);
             }
             return;
         };
         // Legacy answers in its place: the client sees no error, and the candidate was none the better.
         if side != self.plan.answering {
-            self.meter.did(self.plan.answering, true, when);
+            self.meter.did(self.plan.answering, Did::NOTHING, when);
         }
-        self.meter.did(side, is_bad, when);
+        self.meter.did(side, did, when);
     }
 }
 
@@ -316,13 +316,13 @@ impl Service {
             Err((side, error)) => {
                 passage.unanswered(side, began, error.fault.cause);
                 if !error.client_broke_off {
-                    met.note(side, true);
+                    met.note(side, Did::NOTHING);
                 }
                 return self.no_answer(client, &met, side, &error, passage);
             }
         };
         let latency = sent.latency_since(began);
-        met.note(side, response.status().is_server_error());
+        met.note(side, Did { is_error: response.status().is_server_error(), latency: Some(latency) });
         passage.answered(side, began, latency);
         let mut ticket = met.meter.begin(AnsweredBy::from(side));
         passage.counted(&mut ticket);

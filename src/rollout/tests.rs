@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use parallax_core::exchange::Side;
 use parallax_core::operation::{Idempotent, Matcher, Operation, Target};
 use parallax_core::redaction::Redaction;
-use parallax_core::rollback::{Answers, RollbackWhen};
+use parallax_core::rollback::{Answers, Bad, RollbackWhen};
 use parallax_core::rule::Rules;
 use parallax_core::stage::InitialStage;
 
@@ -208,7 +208,8 @@ async fn a_candidate_that_fails_is_taken_back_without_the_store_and_only_where_c
     let (store, outage) = testing::flaky().unwrap();
     let rollout = rollout_with(store.clone(), None, &["a", "b", "off"], |operation| {
         let is_off = operation.id.as_str() == "off";
-        let when = RollbackWhen { errors: Ratio::from_ppm(10_000), over: Duration::from_secs(5) };
+        let (errors, over) = (Ratio::from_ppm(10_000), Duration::from_secs(5));
+        let when = RollbackWhen { errors, over, latency: None };
         operation.rollback_when = (!is_off).then_some(when);
     });
     let alarms = Arc::new(Alarms::default());
@@ -220,7 +221,8 @@ async fn a_candidate_that_fails_is_taken_back_without_the_store_and_only_where_c
     let began = Instant::now();
     for id in ["a", "b", "off", "gone"] {
         let candidate = Answers { all: 9, bad: 8 };
-        let excess = Excess { candidate, legacy_share: 0.0, allowed: Ratio::from_ppm(10_000) };
+        let excess =
+            Excess { of: Bad::Error, candidate, legacy_share: 0.0, allowed: Ratio::from_ppm(10_000) };
         alarms.raise(&id.parse().unwrap(), excess);
     }
     while stage_of(&rollout, "a") != Stage::Shadow {

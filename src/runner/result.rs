@@ -1,7 +1,7 @@
 //! One check from its start to its place in the counts, or to its recheck.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{Extensions, header};
 use parallax_core::check::Check;
@@ -20,7 +20,7 @@ use super::mismatch::{Mismatch, Open};
 use super::{Shared, new_id};
 use crate::queue::{Job, Reservation};
 use crate::recorder::Notice;
-use crate::telemetry::Ticket;
+use crate::telemetry::{Did, Ticket};
 use crate::upstream::{Access, Sides};
 
 /// Bodies from here on, both sides together, are compared on a thread of their own: a millisecond
@@ -85,9 +85,10 @@ pub(super) async fn judge(
     mut ticket: Ticket,
     reservation: Reservation,
 ) -> Option<Mismatch> {
-    let mut is_cut_off = false;
+    let (mut is_cut_off, mut latency) = (false, None);
     let other = match other {
         Ok(exchange) => {
+            latency = Some(exchange.latency);
             ticket.observe(exchange.side, exchange.latency);
             Ok(exchange.answer)
         }
@@ -101,7 +102,7 @@ pub(super) async fn judge(
         }
         Err(Missed::Fault(fault)) => Err(fault.cause),
     };
-    note_legacy(&check, other.as_ref(), &ticket);
+    note_legacy(&check, other.as_ref(), latency, &ticket);
     ticket.show(shown(&check, other.as_ref().ok()));
     let is_large = is_large(&check.answered.answer, other.as_ref().ok());
     let work = {
@@ -138,12 +139,12 @@ pub(super) async fn judge(
 }
 
 /// How legacy does while the candidate answers clients excuses the candidate where it does the same.
-fn note_legacy(check: &Check, other: Result<&Answer, &Cause>, ticket: &Ticket) {
+fn note_legacy(check: &Check, other: Result<&Answer, &Cause>, latency: Option<Duration>, ticket: &Ticket) {
     if check.answered.side == Side::Candidate
         && let Some(when) = check.operation.rollback_when
     {
-        let is_bad = other.map_or(true, |answer| answer.status.is_server_error());
-        ticket.did(Side::Legacy, is_bad, when);
+        let is_error = other.map_or(true, |answer| answer.status.is_server_error());
+        ticket.did(Side::Legacy, Did { is_error, latency }, when);
     }
 }
 
@@ -183,7 +184,7 @@ pub(super) fn record(
     let operation = &check.operation;
     let signatures = Signature::all_of(&operation.id, &differences.kept);
     ticket.show_faults(&signatures);
-    let notice = shared.recorder.count(&operation.id, signatures, Instant::now());
+    let notice = shared.recorder.count(&operation.id, (check.answered.side, signatures), Instant::now());
     let is_asked_for = ticket.may_be_asked_for();
     if notice == Notice::Count && !is_asked_for {
         return;

@@ -139,6 +139,8 @@ pub enum Write {
         explanations: Explanations,
         /// How often since the last such write.
         count: u64,
+        /// How often of these the candidate had answered and legacy was asked.
+        reversed: u64,
         /// When last.
         at: Timestamp,
     },
@@ -191,12 +193,23 @@ pub struct SeenSignature {
     pub signature: Signature,
     /// How often.
     pub count: u64,
+    /// How often of these the candidate had answered and legacy was asked: where that is each time, the
+    /// fault is one of the reverse shadow.
+    pub reversed: u64,
     /// How often the answering side differed from itself in this place.
     pub noise: u64,
     /// When first.
     pub first_at: Timestamp,
     /// When last.
     pub last_at: Timestamp,
+}
+
+impl SeenSignature {
+    /// Whether it was seen only where the candidate had answered.
+    #[must_use]
+    pub fn is_reversed(&self) -> bool {
+        self.count > 0 && self.reversed == self.count
+    }
 }
 
 /// Where an operation was left.
@@ -239,7 +252,7 @@ impl Write {
     #[must_use]
     pub fn seen(signature: Signature, count: u64, at: Timestamp) -> Self {
         let explanations = Explanations::of(signature.explanation.as_deref(), count);
-        Self::Seen { signature: Box::new(signature), explanations, count, at }
+        Self::Seen { signature: Box::new(signature), explanations, count, reversed: 0, at }
     }
 
     /// Bytes of a check that is to wait.
@@ -263,9 +276,10 @@ impl Write {
             Self::Evidence { evidence, .. } => {
                 validate_counts([evidence.matched, evidence.unmatched, evidence.failed])
             }
-            Self::Seen { count, at, .. } | Self::Noise { count, at, .. } => {
-                validate_counts([*count]).and_then(|()| validate_instant(*at))
+            Self::Seen { count, reversed, at, .. } => {
+                validate_counts([*count, *reversed]).and_then(|()| validate_instant(*at))
             }
+            Self::Noise { count, at, .. } => validate_counts([*count]).and_then(|()| validate_instant(*at)),
             Self::Sample(report) => validate_instant(report.at),
             Self::Transition(transition) => {
                 validate_counts([transition.revision]).and_then(|()| validate_instant(transition.at))

@@ -187,8 +187,8 @@ impl Memory {
             Write::Evidence { operation_id, key, evidence } => {
                 self.evidences.entry(operation_id.clone()).or_default().add(key, evidence);
             }
-            Write::Seen { signature, explanations, count, at } => {
-                self.see(signature, explanations, *count, *at);
+            Write::Seen { signature, explanations, count, reversed, at } => {
+                self.see(signature, explanations, (*count, *reversed), *at);
             }
             Write::Noise { signature, count, at } => {
                 let Fault { seen, .. } = self.admit(signature, *at);
@@ -232,7 +232,13 @@ impl Memory {
         }
     }
 
-    fn see(&mut self, signature: &Signature, explanations: &Explanations, count: u64, at: Timestamp) {
+    fn see(
+        &mut self,
+        signature: &Signature,
+        explanations: &Explanations,
+        (count, reversed): (u64, u64),
+        at: Timestamp,
+    ) {
         let Fault { seen, explanations: known, .. } = self.admit(signature, at);
         // What is counted as `other` is explained by that.
         if seen.signature.id == signature.id && !explanations.is_empty() {
@@ -240,6 +246,7 @@ impl Memory {
             seen.signature.explanation = known.most_common().map(str::to_owned);
         }
         seen.count = seen.count.saturating_add(count);
+        seen.reversed = seen.reversed.saturating_add(reversed);
         seen.first_at = seen.first_at.min(at);
         seen.last_at = seen.last_at.max(at);
     }
@@ -256,7 +263,7 @@ impl Memory {
         };
         let signature = if is_full { other } else { signature.clone() };
         self.signatures.entry(signature.id).or_insert_with(|| Fault {
-            seen: SeenSignature { signature, count: 0, noise: 0, first_at: at, last_at: at },
+            seen: SeenSignature { signature, count: 0, reversed: 0, noise: 0, first_at: at, last_at: at },
             explanations: Explanations::default(),
             samples: BTreeSet::new(),
         })

@@ -1,14 +1,14 @@
 //! The counters of one operation.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parallax_core::evidence::{Evidences, Key, Shown};
 use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::readiness::Percentiles;
 use parallax_core::recheck::Finding;
-use parallax_core::rollback::{RollbackWhen, Watch};
+use parallax_core::rollback::RollbackWhen;
 use parallax_core::rule::RuleSpec;
 use parallax_core::tally::{End, Tally};
 use parallax_core::verdict::{Cause, Outcome, Part, Skip};
@@ -16,6 +16,7 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
 use super::latency::{Latency, latency, percentile};
 use super::ledger::{Assessed, Ground, Ledger};
+use super::watched::{Did, Watched};
 use super::{Alarms, Lasting, Ticket, Vectors};
 
 /// Who gave the client its answer.
@@ -87,14 +88,6 @@ pub(super) struct Counters {
     watched: Watched,
 }
 
-/// What both sides answer clients, and who is told of a candidate that fails them.
-struct Watched {
-    id: OperationId,
-    began: Instant,
-    watch: Watch,
-    alarms: Arc<Alarms>,
-}
-
 impl Counters {
     fn new(
         id: &OperationId,
@@ -102,12 +95,7 @@ impl Counters {
         vectors: &Vectors,
         alarms: &Arc<Alarms>,
     ) -> Result<Self, prometheus::Error> {
-        let watched = Watched {
-            id: id.clone(),
-            began: Instant::now(),
-            watch: Watch::default(),
-            alarms: Arc::clone(alarms),
-        };
+        let watched = Watched::new(id, alarms);
         let id = id.as_str();
         let ledger = Ledger::new(lasting.evidence, &inherited.evidence);
         let (lasting, inherited) = (lasting.tally, inherited.tally);
@@ -294,32 +282,28 @@ impl Meter {
 
     /// Looks at what both sides answer over stretches of this length.
     pub fn look_over(&self, over: Duration) {
-        self.counters.watched.watch.look_over(over);
+        self.counters.watched.look_over(over);
+    }
+
+    /// An answer is slow from here on; none where that is not known.
+    pub fn slow_from(&self, limit: Option<Duration>) {
+        self.counters.watched.slow_from(limit);
     }
 
     /// Notes how legacy did while no client is answered by the candidate.
-    pub fn legacy_did(&self, is_bad: bool) {
-        self.counters.watched.watch.legacy_alone(is_bad);
+    pub fn legacy_did(&self, did: Did) {
+        self.counters.watched.legacy_alone(did);
     }
 
     /// Notes how a side did while the candidate answers clients, and raises the alarm where the candidate
     /// fails them.
-    pub fn did(&self, side: Side, is_bad: bool, when: RollbackWhen) {
-        let Watched { id, began, watch, alarms } = &self.counters.watched;
-        let now = began.elapsed();
-        match side {
-            Side::Legacy => watch.legacy(is_bad, now),
-            Side::Candidate => {
-                if let Some(excess) = watch.candidate(is_bad, now, when.errors) {
-                    alarms.raise(id, excess);
-                }
-            }
-        }
+    pub fn did(&self, side: Side, did: Did, when: RollbackWhen) {
+        self.counters.watched.note(side, did, when);
     }
 
     /// Another candidate may be there from now on than that of which something is known.
     pub fn forget_candidate(&self) {
-        self.counters.watched.watch.forget_candidate();
+        self.counters.watched.forget_candidate();
     }
 
     /// What was counted since this process started.

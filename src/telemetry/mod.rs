@@ -15,6 +15,7 @@ mod method;
 mod repairs;
 mod saturation;
 mod ticket;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,6 +40,7 @@ pub use method::known_method;
 pub use repairs::CountRepair;
 pub use saturation::CopyGauges;
 pub use ticket::{Fate, Keeper, Settled, Ticket};
+pub use watched::Did;
 
 use saturation::Saturation;
 

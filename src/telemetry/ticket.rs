@@ -15,7 +15,7 @@ use parallax_core::signature::Signature;
 use parallax_core::tally::End;
 use parallax_core::verdict::{Skip, Verdict};
 
-use super::Meter;
+use super::{Did, Meter};
 
 /// One request's place in the counts: in flight until its fate is known, then in exactly one
 /// other term. A ticket that is dropped without a fate counts as skipped `overload`: whatever
@@ -201,9 +201,9 @@ impl Ticket {
     }
 
     /// Notes how a side did while the candidate answers clients.
-    pub fn did(&self, side: Side, is_bad: bool, when: RollbackWhen) {
+    pub fn did(&self, side: Side, did: Did, when: RollbackWhen) {
         if let Some(meter) = &self.meter {
-            meter.did(side, is_bad, when);
+            meter.did(side, did, when);
         }
     }
 

@@ -240,6 +240,9 @@ fn fault(seen: &SeenSignature, now: Timestamp) -> Markup {
             td data-label="What" {
                 span class={ "kind " (signature.kind) } title=(words::kind(signature.kind)) { (signature.kind) }
                 @if let Some(explanation) = &signature.explanation { " " (data(explanation)) }
+                @if seen.is_reversed() {
+                    " " span.badge title="Seen only where the candidate had answered and legacy was asked" { "reverse shadow" }
+                }
                 @if seen.noise > 0 {
                     " " span.badge title="The answering side differed from itself here" { "noise " (numbers::count(seen.noise)) }
                 }

@@ -184,7 +184,7 @@ impl Moved {
 pub(super) enum Counted {
     Tally { id: OperationId, minute: i64, tally: Tally },
     Evidence { id: OperationId, rules: RulesId, version: Option<Version>, evidence: Box<Evidence> },
-    Seen { signature: Box<Signature>, explanations: Explanations, count: u64, at: Timestamp },
+    Seen { signature: Box<Signature>, explanations: Explanations, count: u64, reversed: u64, at: Timestamp },
     Noise { signature: Box<Signature>, count: u64, at: Timestamp },
     Sample { report: Box<Report> },
 }
@@ -213,8 +213,8 @@ impl Counted {
                 let version = version.name().is_some().then_some(version);
                 Some(Self::Evidence { id: operation_id, rules, version, evidence })
             }
-            Write::Seen { signature, explanations, count, at } => {
-                Some(Self::Seen { signature, explanations, count, at })
+            Write::Seen { signature, explanations, count, reversed, at } => {
+                Some(Self::Seen { signature, explanations, count, reversed, at })
             }
             Write::Noise { signature, count, at } => Some(Self::Noise { signature, count, at }),
             Write::Sample(report) => Some(Self::Sample { report }),
@@ -231,8 +231,8 @@ impl Counted {
                 let version = version.unwrap_or_else(Version::unnamed);
                 Write::Evidence { operation_id: id, key: Key { rules, version }, evidence }
             }
-            Self::Seen { signature, explanations, count, at } => {
-                Write::Seen { signature, explanations, count, at }
+            Self::Seen { signature, explanations, count, reversed, at } => {
+                Write::Seen { signature, explanations, count, reversed, at }
             }
             Self::Noise { signature, count, at } => Write::Noise { signature, count, at },
             Self::Sample { report } => Write::Sample(report),

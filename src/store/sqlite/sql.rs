@@ -26,7 +26,9 @@ pub(super) const ADD_SIGNATURE: &str = "
     ON CONFLICT DO NOTHING";
 
 pub(super) const SEE_SIGNATURE: &str = "
-    UPDATE signatures SET n = n + ?2, first_at = min(first_at, ?3), last_at = max(last_at, ?3) WHERE id = ?1";
+    UPDATE signatures SET n = n + ?2, reversed = reversed + ?4, first_at = min(first_at, ?3),
+                          last_at = max(last_at, ?3)
+    WHERE id = ?1";
 
 pub(super) const HEAR_NOISE: &str =
     "UPDATE signatures SET noise = noise + ?2, last_at = max(last_at, ?3) WHERE id = ?1";
@@ -120,11 +122,13 @@ pub(super) const MINUTES: &str = "
     SELECT minute, term, reason, n FROM minutes WHERE operation_id = ?1 AND minute >= ?2 ORDER BY minute";
 
 pub(super) const SIGNATURES: &str = "
-    SELECT id, operation_id, part, path, kind, legacy_type, candidate_type, explanation, n, first_at, last_at, noise
+    SELECT id, operation_id, part, path, kind, legacy_type, candidate_type, explanation, n, first_at, last_at, noise,
+           reversed
     FROM signatures WHERE operation_id = ?1 ORDER BY n DESC, last_at DESC, id";
 
 pub(super) const SIGNATURE: &str = "
-    SELECT id, operation_id, part, path, kind, legacy_type, candidate_type, explanation, n, first_at, last_at, noise
+    SELECT id, operation_id, part, path, kind, legacy_type, candidate_type, explanation, n, first_at, last_at, noise,
+           reversed
     FROM signatures WHERE id = ?1";
 
 pub(super) const SAMPLES: &str = "

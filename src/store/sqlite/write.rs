@@ -73,8 +73,8 @@ fn write_each(to: &Connection, batch: &[Write]) -> Result<Vec<Acceptance>, Failu
             Write::Evidence { operation_id, key, evidence } => {
                 evidence::add(to, operation_id, key, evidence)?;
             }
-            Write::Seen { signature, explanations, count, at } => {
-                let id = see(to, signature, *count, *at)?;
+            Write::Seen { signature, explanations, count, reversed, at } => {
+                let id = see(to, signature, (*count, *reversed), *at)?;
                 // What is counted as `other` is explained by that.
                 if id == signature.id && !explanations.is_empty() {
                     explain(to, id, explanations)?;
@@ -117,9 +117,15 @@ pub(super) fn count(
     Ok(())
 }
 
-fn see(to: &Connection, signature: &Signature, count: u64, at: Timestamp) -> rusqlite::Result<SignatureId> {
+fn see(
+    to: &Connection,
+    signature: &Signature,
+    (count, reversed): (u64, u64),
+    at: Timestamp,
+) -> rusqlite::Result<SignatureId> {
     let id = admit(to, signature, at)?;
-    execute(to, sql::SEE_SIGNATURE, params![id.to_string(), number(count), nanoseconds(at)])?;
+    let values = params![id.to_string(), number(count), nanoseconds(at), number(reversed)];
+    execute(to, sql::SEE_SIGNATURE, values)?;
     Ok(id)
 }
 
