@@ -44,7 +44,7 @@ impl Entry {
     /// The same, by what was read before.
     #[must_use]
     pub fn assess_by(&self, assessed: &Assessed, tally: &Tally) -> Assessment {
-        let latency = self.meter.percentiles();
+        let latency = self.meter.percentiles(&assessed.version);
         assess(&Standing { evidence: &assessed.evidence, tally, latency }, &self.operation.target)
     }
 

@@ -339,6 +339,7 @@ async fn a_check_whose_run_never_ends_is_given_up_after_five_attempts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_key_has_sealed_is_not_given_up_for_another() {
     let directory = tempfile::tempdir().expect("a directory");
+    // Kept, or it would refuse connections, and the check might end before the process is killed.
     let silent = FakeService::start(Behaviour::Silent);
     let url = silent.url();
     let mut process = Process::start(directory.path(), &url, &url, OPERATION);

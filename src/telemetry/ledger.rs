@@ -89,8 +89,12 @@ impl Ledger {
         self.pending = Evidences::default();
     }
 
+    pub(super) fn assessed_version(&self, ground: &Ground) -> Version {
+        self.known.assessed(ground.rules, &ground.version)
+    }
+
     pub(super) fn assessed(&self, ground: &Ground) -> Assessed {
-        let key = Key { rules: ground.rules, version: self.known.assessed(ground.rules, &ground.version) };
+        let key = Key { rules: ground.rules, version: self.assessed_version(ground) };
         let evidence = self.known.get(&key).cloned().unwrap_or_default();
         Assessed { version: key.version, evidence }
     }

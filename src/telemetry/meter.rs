@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use parallax_core::evidence::{Evidences, Key, Shown};
+use parallax_core::evidence::{Evidences, Key, Shown, Version};
 use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::readiness::Percentiles;
@@ -14,7 +14,7 @@ use parallax_core::tally::{End, Tally};
 use parallax_core::verdict::{Cause, Outcome, Part, Skip};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
-use super::latency::{Latency, latency, percentile};
+use super::latency::{Latency, Measured, latency};
 use super::ledger::{Assessed, Ground, Ledger};
 use super::watched::{Did, Watched};
 use super::{Alarms, Lasting, Ticket, Vectors};
@@ -77,6 +77,7 @@ pub(super) struct Counters {
     stored: Mutex<Tally>,
     /// Taken before the others, by whoever takes several.
     ledger: Mutex<Ledger>,
+    measured: Mutex<Measured>,
     requests: Vec<IntCounter>,
     pub(super) outcomes: Vec<IntCounter>,
     pub(super) failed: Vec<IntCounter>,
@@ -112,6 +113,7 @@ impl Counters {
             inherited: Mutex::new(inherited),
             stored: Mutex::default(),
             ledger: Mutex::new(ledger),
+            measured: Mutex::default(),
             requests: resolve(&vectors.requests, &mut AnsweredBy::ALL.iter().map(|by| by.as_str()))?,
             outcomes: resolve(&vectors.checks, &mut Outcome::ALL.iter().map(|outcome| outcome.as_str()))?,
             failed: resolve(&vectors.failed, &mut Cause::ALL.iter().map(|cause| cause.as_str()))?,
@@ -126,6 +128,10 @@ impl Counters {
 
     fn inherited(&self) -> MutexGuard<'_, Tally> {
         self.inherited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn measured(&self) -> MutexGuard<'_, Measured> {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -325,6 +331,9 @@ impl Meter {
     pub(super) fn to_write(&self) -> Lasting {
         // No check is counted meanwhile, so that both are of the same checks.
         let mut ledger = self.counters.ledger();
+        // A new version is noticed here, also while nobody looks.
+        let version = ledger.assessed_version(&self.ground);
+        self.counters.measured().follow(&version, &self.counters.upstream);
         let mut tally = self.counters.inherited().clone();
         // Held while the counters are read, so that nothing is between the two.
         let stored = self.counters.stored.lock().unwrap_or_else(PoisonError::into_inner);
@@ -371,11 +380,13 @@ impl Meter {
         latency(&self.counters.upstream[side as usize])
     }
 
-    /// How both sides' latencies compare, where there are answers enough.
+    /// How both sides' latencies compare since the candidate's present version came, where there are
+    /// answers enough.
     #[must_use]
-    pub fn percentiles(&self) -> Percentiles {
-        let of = |side: Side| percentile(&self.counters.upstream[side as usize]);
-        Percentiles { legacy: of(Side::Legacy), candidate: of(Side::Candidate) }
+    pub fn percentiles(&self, version: &Version) -> Percentiles {
+        let mut measured = self.counters.measured();
+        measured.follow(version, &self.counters.upstream);
+        measured.percentiles(&self.counters.upstream)
     }
 }
 

@@ -62,3 +62,33 @@ fn what_waits_in_the_store_is_in_flight_until_it_ends() {
     assert_eq!((in_flight, counts.requests, counts.settled()), (1, 3, 2));
     assert!(meter.to_write().tally.settled() == 0, "the store has counted it");
 }
+
+#[test]
+fn what_was_shown_comes_again_until_it_is_written_and_then_not() {
+    use parallax_core::evidence::Shown;
+    use parallax_core::judge::Judged;
+    use parallax_core::verdict::{Equality, Verdict};
+
+    let telemetry = Telemetry::new().expect("metrics");
+    let meter = telemetry.meter(&id("a"), Tally::default(), &[], ground(1)).expect("a meter");
+    let check = || {
+        let mut ticket = meter.begin(AnsweredBy::Legacy);
+        ticket.show(Shown::default());
+        ticket.judged(&Judged { verdict: Verdict::Matched(Equality::Identical), masked: Vec::new() });
+    };
+    let to_write = || {
+        let (_, Lasting { tally, evidence }) = telemetry.to_write().remove(0);
+        (tally.matched, evidence.iter().map(|known| known.evidence.matched).sum::<u64>())
+    };
+    check();
+    assert_eq!(to_write(), (1, 1));
+    check();
+    assert_eq!(to_write(), (2, 2), "the store did not take it");
+    check();
+    telemetry.written([id("a")].iter());
+    assert_eq!(to_write(), (3, 1), "what came after it was read is not written");
+    telemetry.written([id("a")].iter());
+    meter.begin(AnsweredBy::Legacy).skip(Skip::Stage);
+    assert_eq!(to_write(), (3, 0));
+    assert_eq!(meter.assessed().evidence.matched, 3);
+}
