@@ -23,7 +23,7 @@ use serde_saphyr::Spanned;
 
 use super::access_log::{AccessLogFile, YesNo};
 use super::drain::DrainFile;
-use super::error::At;
+use super::error::{At, Placed};
 use super::forwarded::Forwarded;
 use super::host_name::HostName;
 use super::limits::LimitsFile;
@@ -81,15 +81,18 @@ pub(super) struct File {
     /// Hosts under which clients reach the services: `shop.example.org`, with a port where it has one.
     /// The rule `origin` takes them for both sides' own, as it does the hosts of their URLs.
     pub(super) origins: Option<Vec<Raw<HostName>>>,
-    /// An OpenAPI document to take operations from. Not available in this version.
-    pub(super) openapi: Option<Later>,
+    /// An OpenAPI document (3.0, 3.1; YAML or JSON) to take operations from: every operation of it is one here,
+    /// by its operationId. Relative to this file. The extension `x-parallax` of an operation may hold the keys
+    /// of one here but `id` and `match`.
+    pub(super) openapi: Option<Raw<Text>>,
     /// What an operation starts from.
     #[serde(default)]
     #[schemars(schema_with = "defaults_schema")]
     pub(super) defaults: Option<Box<OperationFile>>,
-    /// The operations to move over, at least one.
+    /// The operations to move over, at least one; those of an OpenAPI document are refined by naming their `id`.
     #[schemars(length(min = 1))]
-    pub(super) operations: Vec<OperationFile>,
+    #[serde(default)]
+    pub(super) operations: Option<Vec<OperationFile>>,
 }
 
 /// The listener of the web UI, the API and the metrics.
@@ -190,9 +193,8 @@ pub(super) struct OperationFile {
     /// Its name, and the metric label `operation_id`.
     #[schemars(required)]
     pub(super) id: Option<Raw<OperationId>>,
-    /// Method and path template: `GET /returns/{return_id}`.
+    /// Method and path template: `GET /returns/{return_id}`. An operation of the OpenAPI document has one.
     #[serde(rename = "match")]
-    #[schemars(required)]
     pub(super) matcher: Option<Raw<Matcher>>,
     /// The candidate's path, where it is another one.
     pub(super) candidate_path: Option<Raw<Template>>,
@@ -239,7 +241,7 @@ pub(super) struct OperationFile {
     pub(super) headers: Option<Raw<HeaderProfile>>,
     /// What may differ, and where; an operation adds to the rules under `defaults`.
     #[schemars(with = "Option<Vec<RuleSpec>>")]
-    pub(super) compare: Option<Vec<Spanned<Written>>>,
+    pub(super) compare: Option<Vec<Placed<Written>>>,
     /// How much work one comparison may be; what is beyond is `failed`.
     pub(super) compare_limits: Option<CompareLimitsFile>,
 }
