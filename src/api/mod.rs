@@ -16,6 +16,7 @@ mod guard;
 mod health;
 mod operations;
 mod origin;
+mod other;
 mod problem;
 mod routes;
 mod serve;

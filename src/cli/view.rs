@@ -30,6 +30,24 @@ pub(super) struct OperationView {
     pub(super) latency: LatencyView,
 }
 
+/// Requests of no operation, as `GET /api/v1/other` tells them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OtherView {
+    pub(super) requests: u64,
+    pub(super) suggestions: Vec<SuggestionView>,
+    pub(super) more: u64,
+}
+
+/// An operation that could be configured.
+#[derive(Debug, Deserialize)]
+pub(super) struct SuggestionView {
+    pub(super) id: String,
+    #[serde(rename = "match")]
+    pub(super) matcher: String,
+    pub(super) requests: u64,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Counts {

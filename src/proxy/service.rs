@@ -213,7 +213,7 @@ impl Service {
     ) -> Response<AnswerBody> {
         let sent = self.sent(client, None, &request);
         let (mut parts, incoming) = request.into_parts();
-        let target = target_of(&parts);
+        let (method, target) = (parts.method.clone(), target_of(&parts));
         let switching = upgrade::prepare(&mut parts, passage.survey());
         self.shared.edge.tell(passage, &mut parts);
         head::address_to(&mut parts, &sides.legacy.upstream, &target);
@@ -227,6 +227,7 @@ impl Service {
             Ok(response) => {
                 passage.answered(Side::Legacy, began, sent.latency_since(began));
                 self.shared.telemetry.count_other(AnsweredBy::Legacy);
+                self.shared.telemetry.other_shapes.note(&method, target.path(), response.status());
                 passed(response, switching, sent)
             }
             Err(error) => {

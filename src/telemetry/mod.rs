@@ -11,6 +11,7 @@ mod meter;
 mod method;
 mod repairs;
 mod saturation;
+mod shapes;
 mod ticket;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub use meter::{AnsweredBy, Latency, Meter};
 pub use method::known_method;
 pub use repairs::CountRepair;
 pub use saturation::CopyGauges;
+pub use shapes::OtherShapes;
 pub use ticket::{Fate, Keeper, Settled, Ticket};
 
 use saturation::Saturation;
@@ -61,6 +63,8 @@ pub struct Telemetry {
     pub access_log_dropped: IntCounter,
     /// Spans that no collector got.
     pub spans_dropped: IntCounter,
+    /// What requests of no operation looked like.
+    pub other_shapes: OtherShapes,
     meters: Mutex<Meters>,
     other: Other,
 }
@@ -157,6 +161,7 @@ impl Telemetry {
             config_reload_success,
             access_log_dropped,
             spans_dropped,
+            other_shapes: OtherShapes::default(),
             meters: Mutex::default(),
             other,
         })

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use http::Method;
+use parallax_core::naming::{of_requests, readable};
 use parallax_core::operation::OperationId;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -16,17 +17,13 @@ pub(super) enum Wanted {
     Readable { base: String, unique: String },
 }
 
-/// Longest name, in bytes; what makes it unique has to fit in as well.
-const LONGEST: usize = 128;
-const SUFFIX: usize = 7;
-
 impl Wanted {
     pub(super) fn of(operation_id: Option<&str>, method: &Method, path: &str) -> Self {
         if let Some(id) = operation_id.and_then(|text| text.parse().ok()) {
             return Self::Exact(id);
         }
-        let from_id = operation_id.map(readable).filter(|text| is_name(text));
-        let base = from_id.unwrap_or_else(|| from_path(method, path));
+        let from_id = operation_id.map(readable).filter(|text| text.parse::<OperationId>().is_ok());
+        let base = from_id.unwrap_or_else(|| of_requests(method, path));
         Self::Readable { base, unique: format!("{method} {path}") }
     }
 }
@@ -52,36 +49,6 @@ pub(super) fn give(wanted: &[Wanted]) -> Vec<Option<OperationId>> {
         }
     };
     wanted.iter().map(name).collect()
-}
-
-fn is_name(text: &str) -> bool {
-    text.parse::<OperationId>().is_ok()
-}
-
-fn from_path(method: &Method, path: &str) -> String {
-    let words = readable(&path.replace('.', "_").replace(['/', '-', ':'], "_"));
-    let words = if words.is_empty() { "root" } else { &words };
-    cut(&format!("{}_{words}", method.as_str().to_ascii_lowercase()))
-}
-
-/// The same text with everything that a name cannot have as `_`.
-fn readable(text: &str) -> String {
-    let mut name = String::new();
-    for character in text.trim().chars() {
-        if character.is_ascii_alphanumeric() || "_-.:/".contains(character) {
-            name.push(character);
-        } else if !name.ends_with('_') {
-            name.push('_');
-        }
-    }
-    while name.contains("__") {
-        name = name.replace("__", "_");
-    }
-    cut(name.trim_matches('_'))
-}
-
-fn cut(name: &str) -> String {
-    name.chars().take(LONGEST - SUFFIX).collect()
 }
 
 #[cfg(test)]
