@@ -115,8 +115,9 @@ fn as_named_in(document: &Path, output: &Path) -> anyhow::Result<String> {
 
 /// The operations that change something: these are not copied until somebody says that they may be.
 fn writing(settings: &Settings) -> Vec<String> {
-    let changes =
-        |operation: &&std::sync::Arc<Operation>| !operation.idempotent.may_copy(&operation.matcher.method);
+    let changes = |operation: &&std::sync::Arc<Operation>| {
+        operation.admits(&operation.matcher.method, None, 0).is_err()
+    };
     settings.operations.iter().filter(changes).map(|operation| operation.id.to_string()).collect()
 }
 

@@ -25,6 +25,7 @@ use super::access_log::{AccessLogFile, YesNo};
 use super::drain::DrainFile;
 use super::error::{At, Placed};
 use super::forwarded::Forwarded;
+use super::graphql::GraphQlFile;
 use super::host_name::HostName;
 use super::limits::LimitsFile;
 use super::markers::MarkersFile;
@@ -185,8 +186,8 @@ pub(super) struct StickyKeyFile {
     pub(super) salt: Option<Raw<Source>>,
 }
 
-/// An operation: an endpoint to move over, and how it is checked. Every key except `id`, `match`
-/// and `candidate_path` may stand under `defaults` too.
+/// An operation: an endpoint to move over, and how it is checked. Every key except `id`, `match`,
+/// `candidate_path` and `graphql` may stand under `defaults` too.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(rename = "Operation", deny_unknown_fields)]
 pub(super) struct OperationFile {
@@ -218,6 +219,9 @@ pub(super) struct OperationFile {
     pub(super) latency_limit: Option<Later>,
     /// Whether its requests may run on both sides: `auto` (default: GET, HEAD, OPTIONS), `true`, `false`.
     pub(super) idempotent: Option<Raw<Idempotent>>,
+    /// Whether its requests are GraphQL: `true`, or which documents clients name by a hash. Then what is asked for decides
+    /// whether a request may run on both sides: queries may.
+    pub(super) graphql: Option<GraphQlFile>,
     /// Whether checks of its proxied requests wait on disk, as posted ones do; `false` by default.
     pub(super) durable: Option<Raw<YesNo>>,
     /// Asking both sides again after a mismatch of a GET or HEAD; on by default, or `off`.
@@ -333,6 +337,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for WordOr<T> {
                 Ok(WordOr::Word(word.to_owned()))
             }
 
+            fn visit_bool<E: serde::de::Error>(self, word: bool) -> Result<Self::Value, E> {
+                Ok(WordOr::Word(word.to_string()))
+            }
+
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(WordOr::Mapping)
             }
@@ -399,7 +407,7 @@ fn defaults_schema(generator: &mut SchemaGenerator) -> Schema {
     schema.insert("type".to_owned(), serde_json::json!(["object", "null"]));
     schema.insert("description".to_owned(), "What an operation starts from.".into());
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        for own in ["id", "match", "candidate_path"] {
+        for own in ["id", "match", "candidate_path", "graphql"] {
             properties.remove(own);
         }
     }

@@ -9,6 +9,7 @@ mod drain;
 mod error;
 mod file;
 mod forwarded;
+mod graphql;
 mod host_name;
 mod limits;
 mod markers;

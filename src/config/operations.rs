@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use http::HeaderName;
+use parallax_core::graphql::GraphQl;
 use parallax_core::operation::{Idempotent, Matcher, Operation, OperationId, Target, When};
 use parallax_core::ratio::Ratio;
 use parallax_core::redaction::{DEFAULT_HEADERS, Redaction, Samples};
@@ -19,7 +20,7 @@ use super::openapi::Imported;
 use super::resolve::{get, later};
 use super::rules::compile_rules;
 use super::scalar::{Raw, Scalar, Size, Text};
-use super::{comparing, recheck};
+use super::{comparing, graphql, recheck};
 
 /// The operations of a file: first those of its OpenAPI document, in its order, then the others.
 pub(super) fn resolve(
@@ -156,6 +157,7 @@ impl<'a> Layers<'a> {
             initial_stage: self.value(|file| file.stage.as_ref(), InitialStage::Shadow, problems),
             sample: self.value(|file| file.sample.as_ref(), Ratio::ONE, problems),
             target: self.target(problems),
+            graphql: self.graphql(matcher.as_ref(), problems),
             idempotent: self.value(|file| file.idempotent.as_ref(), Idempotent::Auto, problems),
             when: self.when(problems),
             recheck: recheck::resolve(self.layers.map(|file| file.recheck.as_ref()), problems),
@@ -189,6 +191,13 @@ impl<'a> Layers<'a> {
             problems.add(said.at, message.to_owned());
         }
         when
+    }
+
+    fn graphql(&self, matcher: Option<&Matcher>, problems: &mut Problems) -> Option<GraphQl> {
+        let idempotent =
+            self.value(|file| file.idempotent.as_ref(), Idempotent::Auto, &mut Problems::default());
+        let file = self.layers.into_iter().find_map(|file| file.graphql.as_ref());
+        graphql::resolve(file, matcher, idempotent, problems)
     }
 
     fn target(&self, problems: &mut Problems) -> Target {

@@ -143,7 +143,7 @@ impl Service {
         }
         let reservation = self.shared.queue.budget().reservation();
         let capture = match checked {
-            Some(operation) => RequestCapture::new(operation.body_limit, reservation),
+            Some(operation) => RequestCapture::new(operation.request_limit(), reservation),
             None => RequestCapture::of_nothing(Skip::Stage, reservation),
         };
         sent.capture = Some(Arc::new(Mutex::new(capture)));
@@ -172,7 +172,7 @@ impl Service {
         } else if passage.has_passed() {
             Err(Skip::Loop)
         } else {
-            entry.operation.admits(request.method(), fastrand::u32(..))
+            entry.operation.admits(request.method(), request.uri().query(), fastrand::u32(..))
         };
         Met {
             operation: Arc::clone(&entry.operation),

@@ -31,6 +31,7 @@ fn operation(id: &str) -> Arc<Operation> {
         idempotent: Idempotent::Auto,
         when: parallax_core::operation::When::After,
         recheck: None,
+        graphql: None,
         durable: false,
         body_limit: 1 << 20,
         rules: Rules::default(),

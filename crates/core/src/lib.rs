@@ -12,6 +12,7 @@ pub mod document;
 pub mod exchange;
 pub mod explanations;
 pub mod format;
+pub mod graphql;
 mod header;
 pub mod isolation;
 pub mod judge;

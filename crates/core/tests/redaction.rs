@@ -32,6 +32,7 @@ fn operation(redaction: Redaction) -> Arc<Operation> {
         idempotent: Idempotent::True,
         when: parallax_core::operation::When::After,
         recheck: None,
+        graphql: None,
         durable: false,
         body_limit: 1 << 20,
         rules: Rules::default(),
