@@ -26,6 +26,7 @@ use super::drain::DrainFile;
 use super::error::{At, Placed};
 use super::forwarded::Forwarded;
 use super::graphql::GraphQlFile;
+use super::grpc::GrpcMethod;
 use super::host_name::HostName;
 use super::limits::LimitsFile;
 use super::markers::MarkersFile;
@@ -187,7 +188,7 @@ pub(super) struct StickyKeyFile {
 }
 
 /// An operation: an endpoint to move over, and how it is checked. Every key except `id`, `match`,
-/// `candidate_path` and `graphql` may stand under `defaults` too.
+/// `grpc`, `candidate_path` and `graphql` may stand under `defaults` too.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(rename = "Operation", deny_unknown_fields)]
 pub(super) struct OperationFile {
@@ -197,6 +198,8 @@ pub(super) struct OperationFile {
     /// Method and path template: `GET /returns/{return_id}`. An operation of the OpenAPI document has one.
     #[serde(rename = "match")]
     pub(super) matcher: Option<Raw<Matcher>>,
+    /// In place of `match`: a method of gRPC, `package.Service/Method`.
+    pub(super) grpc: Option<Raw<GrpcMethod>>,
     /// The candidate's path, where it is another one.
     pub(super) candidate_path: Option<Raw<Template>>,
     /// Where it starts when nothing is stored: `shadow` (default) or `legacy`.
@@ -407,7 +410,7 @@ fn defaults_schema(generator: &mut SchemaGenerator) -> Schema {
     schema.insert("type".to_owned(), serde_json::json!(["object", "null"]));
     schema.insert("description".to_owned(), "What an operation starts from.".into());
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        for own in ["id", "match", "candidate_path", "graphql"] {
+        for own in ["id", "match", "grpc", "candidate_path", "graphql"] {
             properties.remove(own);
         }
     }

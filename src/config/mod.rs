@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod forwarded;
 mod graphql;
+mod grpc;
 mod host_name;
 mod limits;
 mod markers;

@@ -132,6 +132,12 @@ impl<'a> Layers<'a> {
 
     fn matcher(&self, problems: &mut Problems) -> Option<Matcher> {
         let own = self.layers[0];
+        if let (Some(_), Some(raw)) = (&own.matcher, &own.grpc) {
+            problems.add(raw.at, "`grpc` stands in place of `match`; keep one of them");
+        }
+        if let Some(raw) = &own.grpc {
+            return raw.get(problems).map(|method| method.0);
+        }
         if let Some(raw) = &own.matcher {
             return raw.get(problems);
         }

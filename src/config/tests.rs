@@ -277,7 +277,7 @@ fn the_schema_knows_every_key_and_marks_what_is_needed() {
     assert!(parallax_core::rule::RuleSpec::words().all(|word| words.iter().any(|key| key == word)));
     assert_eq!(words.len(), 14);
     assert_eq!(at("/$defs/CompareLimits/properties/differences/maximum"), 10_000);
-    own.retain(|key| !["id", "match", "candidate_path", "graphql"].contains(&key.as_str()));
+    own.retain(|key| !["id", "match", "grpc", "candidate_path", "graphql"].contains(&key.as_str()));
     assert_eq!(own, keys("/properties/defaults/properties"));
 }
 

@@ -28,7 +28,7 @@ pub(super) fn schema() -> Schema {
     let mut schema = schemars::schema_for!(OperationFile);
     schema.remove("required");
     if let Some(properties) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
-        for own in ["id", "match"] {
+        for own in ["id", "match", "grpc"] {
             properties.remove(own);
         }
     }
