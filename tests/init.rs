@@ -190,3 +190,47 @@ async fn a_changed_document_is_put_in_force_and_a_bad_one_is_not() {
     assert_eq!(operation(process.control, "getLabel").await["id"], "getLabel", "the one before stays");
     assert_conserved(&at_rest(process.control, "getReturn").await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_document_promises_is_held_against_what_checks_have_met() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let document = "openapi: 3.0.0
+paths:
+  /returns:
+    parameters: [{$ref: '#/components/parameters/page'}, {name: x-tenant, in: header}]
+    get:
+      operationId: listReturns
+      parameters: [{name: sort, in: query}]
+      responses:
+        200: {$ref: '#/components/responses/list'}
+        404: {$ref: 'elsewhere.yaml#/notFound'}
+        5XX: {description: A fault}
+components:
+  parameters: {page: {name: page, in: query}}
+  responses: {list: {content: {application/json: {}, text/csv: {}}}}
+";
+    std::fs::write(directory.path().join("returns.yaml"), document).expect("a file");
+    let place = directory.path().join("returns.yaml").display().to_string();
+    let house = House::new(same("{}"), same("{}"), &format!("openapi: '{place}'\n")).await;
+    let mut client = house.client().await;
+    for target in ["/returns", "/returns?page=2&secret=hunter2"] {
+        client.get(target).await.expect("an answer");
+    }
+    house.at_rest("listReturns").await;
+    let text = house.control("/api/v1/operations/listReturns/coverage").await;
+    let coverage: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let item = |aspect: &str, name: &str, exercised: bool| json!({"aspect": aspect, "name": name, "exercised": exercised});
+    let expected = json!({"operation_id": "listReturns", "documented": 7, "exercised": 3, "items": [
+        item("status", "200", true), item("status", "404", false), item("status", "5XX", false),
+        item("content_type", "application/json", true), item("content_type", "text/csv", false),
+        item("parameter", "page", true), item("parameter", "sort", false)]});
+    assert_eq!(coverage, expected);
+    let server = format!("http://{}", house.running.control);
+    let (code, text) = said(&run(directory.path(), &["status", "listReturns", "--server", &server]));
+    let shown = "Documented: 3 of 7 met by checks\n  not yet  statuses 404, 5XX\n  not yet  content types text/csv\n  not yet  parameters sort\n";
+    assert!(code == Some(0) && text.ends_with(shown), "{text}");
+    let page = house.control("/operations/listReturns").await;
+    assert!(page.contains("Parameters of the query") && !page.contains("hunter2"), "{page}");
+    let bare = House::new(same("{}"), same("{}"), support::GET_RETURN).await;
+    assert!(bare.control("/api/v1/operations/getReturn/coverage").await.contains("\"documented\":0"));
+}

@@ -38,7 +38,9 @@ pub use routes::router;
 pub use serve::{RunError, run};
 pub use sessions::{COOKIE, SESSION_TIME};
 pub use triage::{Suggested, Triaged};
-pub use view::{Counts, DetailedView, Latencies, OperationView, ReadinessView, RecheckView, RuleView};
+pub use view::{
+    Counts, CoverageView, DetailedView, Latencies, OperationView, ReadinessView, RecheckView, RuleView,
+};
 
 use crate::intake::Intake;
 use crate::queue::Budget;

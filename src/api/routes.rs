@@ -28,6 +28,7 @@ pub(super) fn table() -> Vec<Route> {
         read("/api/v1/other", get(other::get)),
         read("/api/v1/operations", get(operations::list)),
         read("/api/v1/operations/{id}", get(operations::one)),
+        read("/api/v1/operations/{id}/coverage", get(operations::coverage)),
         change("/api/v1/operations/{id}/stage", post(operations::stage)),
         change("/api/v1/operations/{id}/rollback", post(operations::rollback)),
         change("/api/v1/rollback", post(operations::rollback_all)),

@@ -9,7 +9,7 @@ use parallax_core::ratio::Ratio;
 
 use super::client::{Client, ServerArgs, operation_path};
 use super::output::{Paint, Table, Tone, grouped, one_line, print, tallied};
-use super::view::{OperationView, OtherView, Percentiles, RecheckView, demanded, stage_text};
+use super::view::{CoverageView, OperationView, OtherView, Percentiles, RecheckView, demanded, stage_text};
 
 /// How often `--watch` asks again.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -58,7 +58,10 @@ fn report(client: &Client, args: &StatusArgs, paint: Paint) -> anyhow::Result<St
     } else if args.operation.as_deref() == Some(OperationId::OTHER) {
         other(&client.get(&path)?, paint)
     } else if args.operation.is_some() {
-        detail(&client.get(&path)?, paint)
+        let operation = client.get(&path)?;
+        // A server of an earlier version has none.
+        let coverage = client.get(&format!("{path}/coverage")).unwrap_or_default();
+        detail(&operation, paint) + &documented(&coverage)
     } else {
         overview(&client.get::<Vec<_>>(&path)?, paint)
     })
@@ -161,6 +164,27 @@ fn detail(operation: &OperationView, paint: Paint) -> String {
         operation.recheck.advice.iter().map(|line| format!("\n{}\n", one_line(line))).collect();
     let (facts, conditions) = (table.render(paint), conditions.render(paint));
     format!("{title}\n{facts}{advice}\nConditions of readiness:\n{conditions}")
+}
+
+/// What the operation's document says of it and no check has met.
+fn documented(coverage: &CoverageView) -> String {
+    if coverage.documented == 0 {
+        return String::new();
+    }
+    let mut text = format!("\nDocumented: {} of {} met by checks\n", coverage.exercised, coverage.documented);
+    for (aspect, words) in [
+        ("status", "statuses"),
+        ("content_type", "content types"),
+        ("parameter", "parameters"),
+        ("request_type", "request types"),
+    ] {
+        let missing = coverage.items.iter().filter(|item| item.aspect == aspect && !item.exercised);
+        let names: Vec<String> = missing.map(|item| one_line(&item.name)).collect();
+        if !names.is_empty() {
+            text += &format!("  not yet  {words} {}\n", names.join(", "));
+        }
+    }
+    text
 }
 
 /// `confirmed 12 (80%), stale 3 (20%)`.

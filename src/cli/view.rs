@@ -39,6 +39,23 @@ pub(super) struct OtherView {
     pub(super) more: u64,
 }
 
+/// What of an operation's description checks have met, as `GET /api/v1/operations/{id}/coverage` tells it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CoverageView {
+    pub(super) documented: u64,
+    pub(super) exercised: u64,
+    pub(super) items: Vec<CoveredView>,
+}
+
+/// A name in the description of an operation.
+#[derive(Debug, Deserialize)]
+pub(super) struct CoveredView {
+    pub(super) aspect: String,
+    pub(super) name: String,
+    pub(super) exercised: bool,
+}
+
 /// An operation that could be configured.
 #[derive(Debug, Deserialize)]
 pub(super) struct SuggestionView {

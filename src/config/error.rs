@@ -133,6 +133,8 @@ impl std::error::Error for ConfigErrors {}
 pub(super) struct Problems {
     /// The name of the OpenAPI document, where there is one.
     pub(super) openapi: Option<String>,
+    /// Whether that could not even be read.
+    pub(super) is_unreadable: bool,
     list: Vec<ConfigError>,
 }
 
@@ -149,6 +151,12 @@ impl Problems {
     /// The value, or its error collected where it belongs.
     pub(super) fn took<T>(&mut self, result: Result<T, (At, String)>) -> Option<T> {
         result.map_err(|(at, message)| self.add(at, message)).ok()
+    }
+
+    /// Whether the OpenAPI document cannot be taken, so that what it lacks is no news.
+    pub(super) fn has_bad_document(&self) -> bool {
+        let is_in_document = |error: &ConfigError| error.at.is_some_and(|at| at.source == Source::OpenApi);
+        self.is_unreadable || self.list.iter().any(is_in_document)
     }
 
     /// A place as a remark in the text of an error that stands in this file.

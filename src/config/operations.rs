@@ -141,7 +141,7 @@ impl<'a> Layers<'a> {
         if let Some(raw) = &own.matcher {
             return raw.get(problems);
         }
-        if let (None, Some(id)) = (self.imported, &own.id) {
+        if let (None, Some(id), false) = (self.imported, &own.id, problems.has_bad_document()) {
             let elsewhere =
                 problems.openapi.as_ref().map(|name| format!("; {name} has no operation of this id"));
             let elsewhere = elsewhere.unwrap_or_default();
@@ -163,6 +163,7 @@ impl<'a> Layers<'a> {
             initial_stage: self.value(|file| file.stage.as_ref(), InitialStage::Shadow, problems),
             sample: self.value(|file| file.sample.as_ref(), Ratio::ONE, problems),
             target: self.target(problems),
+            documented: self.imported.map(|imported| imported.documented.clone()).unwrap_or_default(),
             graphql: self.graphql(matcher.as_ref(), problems),
             idempotent: self.value(|file| file.idempotent.as_ref(), Idempotent::Auto, problems),
             when: self.when(problems),

@@ -32,6 +32,7 @@ fn operation(id: &str) -> Arc<Operation> {
         when: parallax_core::operation::When::After,
         recheck: None,
         graphql: None,
+        documented: parallax_core::coverage::Documented::default(),
         durable: false,
         body_limit: 1 << 20,
         rules: Rules::default(),

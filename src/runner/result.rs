@@ -102,6 +102,9 @@ pub(super) async fn judge(
         move || {
             let (side, answered) = (check.answered.side, &check.answered.answer);
             let isolation = &*shared.isolation;
+            if other.is_ok() {
+                ticket.met(&check);
+            }
             let judged = judge_with(side, answered, &other, &check.operation.rules, isolation);
             let is_mismatch = matches!(judged.verdict, Verdict::Unmatched(_));
             let (other, recheck, extensions) = match (other, for_recheck) {

@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod compare;
+pub mod coverage;
 mod diff;
 pub mod document;
 pub mod exchange;
@@ -23,6 +24,7 @@ pub mod other;
 pub mod path;
 pub mod posted;
 pub mod pressure;
+mod query;
 pub mod ratio;
 pub mod readiness;
 pub mod recheck;

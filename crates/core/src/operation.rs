@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::Method;
 use http::uri::PathAndQuery;
 
+use crate::coverage::Documented;
 use crate::exchange::{Request, Side};
 use crate::graphql::{self, GraphQl};
 use crate::label::labels;
@@ -163,6 +164,8 @@ pub struct Operation {
     pub when: When,
     /// Whether both sides are asked again after a mismatch, and when.
     pub recheck: Option<Recheck>,
+    /// What its description promises; empty where there is none.
+    pub documented: Documented,
     /// Whether checks of its proxied requests wait on disk, as posted ones do.
     pub durable: bool,
     /// Longest body, in bytes, that is kept for comparison.
@@ -275,6 +278,7 @@ mod tests {
             },
             idempotent: Idempotent::Auto,
             graphql: None,
+            documented: Documented::default(),
             when: When::After,
             recheck: None,
             durable: false,

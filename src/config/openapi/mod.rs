@@ -5,6 +5,7 @@
 //! an operationId that stands twice is an error with its place, because what is left out silently is an operation
 //! that nobody checks. Only the one file is read; a reference out of it is not followed.
 
+mod described;
 mod extension;
 mod names;
 mod paths;
@@ -17,6 +18,7 @@ mod tree;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use parallax_core::coverage::Documented;
 use parallax_core::operation::{Matcher, OperationId};
 
 use self::names::Wanted;
@@ -36,6 +38,8 @@ pub(super) struct Imported {
     /// Where it stands.
     pub(super) at: At,
     pub(super) matcher: Matcher,
+    /// What is described of it.
+    pub(super) documented: Documented,
     /// Its extension; empty where it has none.
     pub(super) keys: Box<OperationFile>,
 }
@@ -48,6 +52,7 @@ pub(super) fn import(key: Option<&Raw<Text>>, directory: &Path, problems: &mut P
     match (read_file(&path), key) {
         (Ok(text), _) => operations(&text, problems),
         (Err(message), Some(raw)) => {
+            problems.is_unreadable = true;
             problems.add(raw.at, format!("the OpenAPI document {}: {message}", path.display()));
             Vec::new()
         }
@@ -150,7 +155,8 @@ fn named(mut found: Vec<Found>, problems: &mut Problems) -> Vec<Imported> {
         };
         let matcher = Matcher { method: found.method, template: found.template };
         let keys = found.extension.unwrap_or_default();
-        imported.push(Imported { id, at: found.at, matcher, keys });
+        let documented = found.documented;
+        imported.push(Imported { id, at: found.at, matcher, documented, keys });
     }
     imported
 }

@@ -4,8 +4,10 @@
 use std::collections::{HashMap, HashSet};
 
 use http::Method;
+use parallax_core::coverage::Documented;
 use parallax_core::template::Template;
 
+use super::described;
 use super::extension::{self, Extension};
 use super::reference::follow;
 use super::servers;
@@ -23,6 +25,7 @@ pub(super) struct Found {
     pub(super) template: Template,
     pub(super) operation_id: Option<(String, At)>,
     pub(super) extension: Option<Box<OperationFile>>,
+    pub(super) documented: Documented,
 }
 
 /// OpenAPI's name of each method. HEAD belongs to its GET here, and has no operation of its own.
@@ -96,7 +99,8 @@ impl Walk<'_, '_> {
         let operation_id = id.and_then(|id| Some((tree.text(id)?.to_owned(), tree.at(id))));
         let at = operation_id.as_ref().map_or(tree.at(operation), |(_, at)| *at);
         let (method, path) = (method.clone(), path.to_owned());
-        self.found.push(Found { at, method, path, template, operation_id, extension });
+        let documented = described::read(tree, operation, layers);
+        self.found.push(Found { at, method, path, template, operation_id, extension, documented });
     }
 
     /// Whether a value is a mapping, with every key in it once.

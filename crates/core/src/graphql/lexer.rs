@@ -101,7 +101,7 @@ impl<'d> Lexer<'d> {
                     return Ok(Token::Value);
                 }
                 Some(b'\\') if bytes.get(self.at + 1).is_some_and(|next| b"\"\\/bfnrtu".contains(next)) => {
-                    self.at += 2
+                    self.at += 2;
                 }
                 Some(b'\\' | 0..=8 | 10..=31) | None => return Err(NoToken),
                 Some(_) => self.at += 1,

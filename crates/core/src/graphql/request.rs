@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Kind, kind_of};
 use crate::document::{Document, NodeId, NodeKind, read};
 use crate::exchange::Request;
+use crate::query::decoded;
 
 /// Longest body that is looked at, in bytes; of a longer one nobody knows what it does. It is looked at on a thread
 /// that has clients to serve.
@@ -253,23 +254,6 @@ fn pairs(query: &str) -> Option<Vec<(String, String)>> {
         Some((decoded(name)?, decoded(value)?))
     };
     query.split('&').map(pair).collect()
-}
-
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || char::from(rest.next()?).to_digit(16);
-                let (high, low) = (digit()?, digit()?);
-                u8::try_from(high * 16 + low).ok()?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
 }
 
 #[cfg(test)]
