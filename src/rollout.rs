@@ -7,6 +7,7 @@
 //! Everything else that replaces the routing goes through here too, one at a time with the changes
 //! of stage: a reloaded configuration, and, while another process takes over, what that one decides.
 
+mod automatic;
 mod handing_over;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::ratio::Ratio;
 use parallax_core::readiness::{Assessment, Readiness};
+use parallax_core::rollback::Excess;
 use parallax_core::stage::{RollbackScope, Share, Stage, StageName};
 use parallax_core::transition::Transition;
 use tokio::net::TcpStream;
@@ -179,7 +181,7 @@ impl Rollout {
         let mut decided = Vec::new();
         for id in &ids {
             decided.push(self.decide(id, who, |entry, _| {
-                Ok(Wish { to: entry.stage.rolled_back(scope), reason: reason.clone(), forced: false })
+                Ok(Wish::by_hand(entry.stage.rolled_back(scope), reason.clone()))
             })?);
         }
         self.write_down(&decided).await;
@@ -205,14 +207,6 @@ impl Rollout {
         let routing = make(&self.routing.load(), &decided.last)?;
         self.put_in_force(routing);
         Ok(())
-    }
-
-    /// Writes down what could not be written before, again and again.
-    pub async fn run(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(WRITE_AGAIN).await;
-            self.write_pending().await;
-        }
     }
 
     fn deciding(&self) -> MutexGuard<'_, Decided> {
@@ -253,6 +247,9 @@ impl Rollout {
             return Ok(decision);
         }
         let revision = entry.revision + 1;
+        if wish.to.is_watched() && !entry.stage.is_watched() {
+            entry.meter.forget_candidate();
+        }
         self.put_in_force(routing.with_stage(id, wish.to, revision));
         let transition = Transition {
             at: jiff::Timestamp::now(),
@@ -262,9 +259,9 @@ impl Rollout {
             to: wish.to,
             reason: wish.reason,
             forced: wish.forced,
-            automatic: false,
+            automatic: wish.automatic,
             revision,
-            evidence: evidence(entry),
+            evidence: evidence(entry, wish.excess),
         };
         tracing::info!(operation_id = %id, who, from = %entry.stage, to = %wish.to, forced = wish.forced,
             "the stage has changed");
@@ -370,6 +367,15 @@ struct Wish {
     to: Stage,
     reason: String,
     forced: bool,
+    /// Whether nobody but this program wishes it, and for which excess of errors.
+    automatic: bool,
+    excess: Option<Excess>,
+}
+
+impl Wish {
+    fn by_hand(to: Stage, reason: String) -> Self {
+        Self { to, reason, forced: false, automatic: false, excess: None }
+    }
 }
 
 /// What was decided and is in force.
@@ -395,7 +401,10 @@ fn plan_change(entry: &Entry, change: &Change, last: Option<&Transition>) -> Res
     }
     let invalid = |error: &dyn std::fmt::Display| Refusal::Invalid(error.to_string());
     let share = change.share.map(Share::new).transpose().map_err(|error| invalid(&error))?;
-    let to = Stage::from_parts(change.stage, share).map_err(|error| invalid(&error))?;
+    let to = match (change.stage, share) {
+        (StageName::Canary, None) => next_share(entry)?,
+        (name, share) => Stage::from_parts(name, share).map_err(|error| invalid(&error))?,
+    };
     let assessment = entry.assess();
     let blocked = entry.stage.is_guarded(to) && assessment.state != Readiness::Ready;
     if blocked && !change.force {
@@ -405,13 +414,25 @@ fn plan_change(entry: &Entry, change: &Change, last: Option<&Transition>) -> Res
             assessment: Box::new(assessment),
         });
     }
-    Ok(Wish { to, reason: change.reason.clone(), forced: blocked })
+    Ok(Wish { forced: blocked, ..Wish::by_hand(to, change.reason.clone()) })
+}
+
+/// Canary without a share is the next step of the operation's plan.
+fn next_share(entry: &Entry) -> Result<Stage, Refusal> {
+    let next = entry.operation.steps.next(entry.stage).filter(|next| next.share().is_some());
+    next.ok_or_else(|| {
+        let (id, stage) = (&entry.operation.id, entry.stage);
+        let message = format!(
+            "the plan of {id} has no step of canary after {stage}; give a share, for example 5%, or switch it"
+        );
+        Refusal::Invalid(message)
+    })
 }
 
 /// The numbers of the moment, for the audit.
-fn evidence(entry: &Entry) -> serde_json::Value {
+fn evidence(entry: &Entry, excess: Option<Excess>) -> serde_json::Value {
     let tally = entry.meter.tally();
-    serde_json::json!({
+    let mut evidence = serde_json::json!({
         "matched": tally.matched,
         "unmatched": tally.unmatched,
         "failed": tally.failed_total(),
@@ -419,7 +440,11 @@ fn evidence(entry: &Entry) -> serde_json::Value {
         "consistency": tally.consistency(),
         "target": entry.operation.target.consistency,
         "readiness": entry.assess(),
-    })
+    });
+    if let Some(excess) = excess {
+        evidence["excess"] = serde_json::json!(excess);
+    }
+    evidence
 }
 
 /// The stages in force, as they are written down.

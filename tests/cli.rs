@@ -6,7 +6,7 @@ mod fake_api;
 use std::process::{Command, Output};
 
 use fake_api::{Asked, FakeApi};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const OPERATION: &str = r#"{"id":"getReturn","match":"GET /returns/{return_id}","stage":"shadow","share":null,"revision":3,
  "counts":{"requests":1300,"matched":1288,"unmatched":2,"failed":{"timeout":3},"skipped":{"queue_full":7},"in_flight":0},
@@ -69,6 +69,7 @@ fn api(asked: &Asked) -> (u16, String) {
         ("POST", "/api/v1/operations/getReturn/rollback") => {
             (200, json!({"revision": 5, "persisted": true, "warning": "legacy does not answer"}).to_string())
         }
+        ("GET", path) if path.starts_with("/api/v1/audit?") => (200, audit()),
         ("POST", "/api/v1/rollback") => match asked.json()["reason"].as_str() {
             Some("incident") => {
                 let moved = json!({"operation_id": "getReturn", "from": "switched", "to": "shadow",
@@ -258,6 +259,39 @@ fn a_change_sends_stage_share_reason_and_force() {
     assert_eq!(sent.header("authorization"), None);
 }
 
+fn audit() -> String {
+    let change = |at: &str, who: &str, from: &str, to: &str, share: Value, automatic: bool, forced: bool| {
+        json!({"at": at, "who": who, "operation_id": "getReturn", "from": from, "to": to, "share": share,
+            "reason": "because\u{1b}[31m", "forced": forced, "automatic": automatic, "evidence": {"matched": 3}})
+    };
+    json!([
+        change("2026-01-02T03:04:06.5Z", "parallax", "canary", "shadow", Value::Null, true, false),
+        change("2026-01-02T03:04:05Z", "ann", "shadow", "canary", json!("5%"), false, true),
+    ])
+    .to_string()
+}
+
+#[test]
+fn the_audit_is_a_table_or_lines_of_json() {
+    let server = FakeApi::start(api);
+    let output = parallax(Some(&server), &["audit", "getReturn", "--limit", "5"]);
+    assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+    let expected = "\
+WHEN                  WHO       OPERATION  CHANGE                       REASON
+2026-01-02 03:04:06Z  parallax  getReturn  canary → shadow (automatic)  because\\u{1b}[31m
+2026-01-02 03:04:05Z  ann       getReturn  shadow → canary 5% (forced)  because\\u{1b}[31m
+";
+    assert_eq!(stdout(&output), expected);
+    assert_eq!(
+        server.asked().last().expect("a request").path,
+        "/api/v1/audit?limit=5&operation_id=getReturn"
+    );
+    let output = parallax(Some(&server), &["audit", "--json"]);
+    let lines: Vec<Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    assert_eq!((lines.len(), &lines[1]["evidence"]["matched"]), (2, &json!(3)));
+}
+
 #[test]
 fn the_kill_switch_takes_every_operation() {
     let server = FakeApi::start(api);
@@ -358,8 +392,7 @@ fn without_any_address_the_remedy_is_named() {
 #[test]
 fn wrong_usage_is_exit_2() {
     for arguments in [
-        &["stage", "getReturn", "canary", "--reason", "no share"][..],
-        &["stage", "getReturn", "shadow", "--share", "5%", "--reason", "a share"],
+        &["stage", "getReturn", "shadow", "--share", "5%", "--reason", "a share"][..],
         &["stage", "getReturn", "canary", "--share", "0%", "--reason", "nothing"],
         &["stage", "getReturn", "elsewhere", "--reason", "x"],
         &["stage", "getReturn", "shadow"],

@@ -101,6 +101,38 @@ async fn without_a_complete_answer_there_is_no_check() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_over_the_limit_still_has_a_head_and_a_length() {
+    let operations =
+        "operations: [{id: getReturn, match: 'GET /returns/{return_id}', body_limit: 1KiB}]\n".to_owned();
+    let large = |status: u16, kind: &str, length: usize| {
+        let body = "x".repeat(length);
+        let head =
+            format!("HTTP/1.1 {status} OK\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n");
+        Behaviour::script(move |_| vec![Step::Send(format!("{head}{body}").into())])
+    };
+    let json = "application/json";
+    let cases = [
+        // Another status is a difference, however long the body.
+        (large(200, json, 2_000), large(404, json, 3_000), json!({"unmatched": 1, "failed": {}})),
+        (large(200, "text/plain", 2_000), large(200, json, 2_000), json!({"unmatched": 1, "failed": {}})),
+        // More bytes than the other has are others, where no other spelling can be the same.
+        (large(200, "image/x-a", 100), large(200, "image/x-a", 2_000), json!({"unmatched": 1, "failed": {}})),
+        // How it goes on is not known.
+        (
+            large(200, json, 2_000),
+            large(200, json, 2_000),
+            json!({"unmatched": 0, "failed": {"too_large": 1}}),
+        ),
+    ];
+    for (legacy, candidate, expected) in cases {
+        let house = House::new(legacy, candidate, &format!("{CONCURRENT}{operations}")).await;
+        house.get("/returns/1").await;
+        let counts = counts(&house).await;
+        assert_eq!(json!({"unmatched": counts["unmatched"], "failed": counts["failed"]}), expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_with_a_body_is_copied_afterwards() {
     let gate = Gate::new();
     let operations = "operations: [{id: getReturn, match: 'PUT /returns/{return_id}', idempotent: true}]\n";

@@ -338,7 +338,8 @@ async fn a_check_whose_run_never_ends_is_given_up_after_five_attempts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_key_has_sealed_is_not_given_up_for_another() {
     let directory = tempfile::tempdir().expect("a directory");
-    let url = FakeService::start(Behaviour::Silent).url();
+    let silent = FakeService::start(Behaviour::Silent);
+    let url = silent.url();
     let mut process = Process::start(directory.path(), &url, &url, OPERATION);
     let mut client = RawClient::connect(process.control).await.expect("the control listener");
     let fields = [("Content-Type", "application/json")];

@@ -188,12 +188,23 @@ async fn the_same_id_is_the_same_check() {
     let spaced = serde_json::to_string_pretty(&check).expect("JSON");
     let again = house.check_raw(&[("Content-Type", "application/json")], spaced.as_bytes()).await;
     assert_eq!(location(&again), first);
+    let turned = |headers: &str| {
+        let check = serde_json::to_string(&check).expect("JSON");
+        check.replacen(r#""headers":{"Accept":"*/*"}"#, &format!(r#""headers":{headers}"#), 1)
+    };
+    let json = [("Content-Type", "application/json")];
+    let two = turned(r#"{"Accept":"*/*","X-B":"2"}"#).replace("order/17?#%", "two");
+    let two_turned = turned(r#"{"X-B":"2","Accept":"*/*"}"#).replace("order/17?#%", "two");
+    assert_ne!(two, two_turned);
+    let two = location(&house.check_raw(&json, two.as_bytes()).await);
+    assert_eq!(location(&house.check_raw(&json, two_turned.as_bytes()).await), two);
+    house.done(&two).await;
     let other = with(payload("/returns/1", "{\"a\":2}"), "id", "order/17?#%");
     assert_eq!(field(&house.check(&other).await), (409, "$.id".to_owned()));
     let operation = house.at_rest("getReturn").await;
-    assert_eq!(operation["counts"]["requests"], 1);
-    assert_eq!(operation["counts"]["matched"], 1);
-    assert_eq!(house.candidate.count(), 1);
+    assert_eq!(operation["counts"]["requests"], 2);
+    assert_eq!(operation["counts"]["matched"], 2);
+    assert_eq!(house.candidate.count(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

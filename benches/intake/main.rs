@@ -103,7 +103,7 @@ fn one_by_one(directory: &Path, run: Duration) -> f64 {
         let check = NewCheck {
             id: CheckId(fastrand_u128(written)),
             operation_id: "getItem".parse().expect("an id"),
-            fingerprint: [0; 16],
+            fingerprint: Some([0; 16]),
             at: jiff::Timestamp::now(),
             state: NewState::Waiting(vec![7; wrk::BYTES]),
         };

@@ -8,7 +8,7 @@ use axum::{Extension, Json};
 use http::StatusCode;
 use parallax_core::operation::OperationId;
 use parallax_core::ratio::Ratio;
-use parallax_core::stage::{Stage, StageName};
+use parallax_core::stage::{Share, Stage, StageName};
 use parallax_core::transition::Transition;
 use serde::Serialize;
 use serde_json::json;
@@ -98,13 +98,17 @@ pub(super) async fn rollback_all(
 pub(super) struct Done {
     revision: u64,
     persisted: bool,
+    stage: StageName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share: Option<Share>,
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
 }
 
 impl From<Changed> for Done {
     fn from(changed: Changed) -> Self {
-        Self { revision: changed.revision, persisted: changed.persisted, warning: changed.warning }
+        let Changed { to, revision, persisted, warning, .. } = changed;
+        Self { revision, persisted, stage: to.name(), share: to.share(), warning }
     }
 }
 

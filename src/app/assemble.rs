@@ -120,6 +120,9 @@ fn entry(
     let (stage, revision) = moved.unwrap_or((Stage::from(operation.initial_stage), 0));
     let lasting = memory.totals.get(&operation.id).cloned().unwrap_or_default();
     let meter = telemetry.meter(&operation.id, lasting, operation.rules.specs())?;
+    if let Some(when) = operation.rollback_when {
+        meter.look_over(when.over);
+    }
     Ok(Entry { operation: Arc::clone(operation), stage, revision, meter })
 }
 

@@ -15,7 +15,7 @@ use crate::intake::Intake;
 use crate::recorder::Flush;
 use crate::rollout::Rollout;
 use crate::routing::SharedRouting;
-use crate::store::Store;
+use crate::store::{KEPT_FOR, Store};
 use crate::tasks;
 use crate::telemetry::Telemetry;
 use crate::tls::ServerTls;
@@ -24,9 +24,6 @@ use crate::ui;
 
 /// How often old samples are looked for.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
-
-/// How long a posted check is kept once it is done.
-const KEEP_DONE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Everything that runs on the control thread.
 pub(super) struct Control {
@@ -49,7 +46,7 @@ impl Control {
     /// Runs until the clients and the runners are done, then writes the last counts.
     pub(super) async fn run(mut self) {
         let flushing = tasks::spawn(self.flush.clone().run(self.finished.clone()));
-        tasks::spawn(Arc::clone(&self.rollout).run());
+        tasks::spawn(Arc::clone(&self.rollout).run(Arc::clone(&self.telemetry.alarms)));
         if let Some(tls) = self.tls.clone() {
             tasks::spawn(certificates::watch(tls));
         }
@@ -95,7 +92,7 @@ async fn purge(store: Store, routing: SharedRouting) {
         {
             tracing::warn!(%error, "what is older than `retention` could not be forgotten yet");
         }
-        if let Ok(before) = Timestamp::now().checked_sub(KEEP_DONE)
+        if let Ok(before) = Timestamp::now().checked_sub(KEPT_FOR)
             && let Err(error) = store.forget_done(before).await
         {
             tracing::warn!(%error, "checks that are done could not be forgotten yet");

@@ -121,7 +121,8 @@ impl Prepared {
         Ok(Self { listeners, parts, telling })
     }
 
-    /// Starts to serve clients and to run checks.
+    /// Starts to serve clients and to run checks. Those that wait in the store are not taken until
+    /// [`Feeding::go_on`].
     pub(super) fn serve(self) -> Result<Running, StartError> {
         let Self { listeners, parts, mut telling } = self;
         let ends = Ends {
@@ -166,6 +167,7 @@ impl Running {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let opened = Opened::from(&settings)?;
         let mut running = Prepared::new(settings, opened, Vec::new()).await?.serve()?;
+        running.feeding.go_on().await;
         running.open_control()?;
         Ok(running)
     }

@@ -256,15 +256,20 @@ fn token(file: Option<&Path>) -> anyhow::Result<Option<Secret>> {
 
 /// An operation's place in the API; its name may hold `/` and `:`.
 pub(super) fn operation_path(id: &str) -> String {
-    let mut path = "/api/v1/operations/".to_owned();
-    for byte in id.bytes() {
+    format!("/api/v1/operations/{}", encoded(id))
+}
+
+/// A text as part of a path or of a query.
+pub(super) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            path.push(char::from(byte));
+            encoded.push(char::from(byte));
         } else {
-            path.push_str(&format!("%{byte:02X}"));
+            encoded.push_str(&format!("%{byte:02X}"));
         }
     }
-    path
+    encoded
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The command line: one file per command. It reads arguments, asks the server or the
 //! configuration, and prints; it decides nothing that the server does not decide again.
 
+mod audit;
 mod check;
 mod client;
 mod compare;
@@ -61,6 +62,7 @@ enum Command {
     Check(check::CheckArgs),
     Replay(replay::ReplayArgs),
     Stage(stage::StageArgs),
+    Audit(audit::AuditArgs),
     Rollback(rollback::RollbackArgs),
     Config(config::ConfigArgs),
     Decode(decode::DecodeArgs),
@@ -87,6 +89,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Stage(args) => stage::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Rollback(args) => rollback::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Decode(args) => decode::run(&args),

@@ -18,6 +18,7 @@ use super::{NOT_MET, status};
 #[command(
     allow_missing_positional = true,
     after_help = "Example:\n  parallax stage getReturn canary --share 5% --reason 'first customers'\n  \
+        parallax stage getReturn canary --reason 'the next step of its plan'\n  \
         parallax stage --all legacy --reason 'incident: stop all copies'"
 )]
 pub(super) struct StageArgs {
@@ -30,7 +31,7 @@ pub(super) struct StageArgs {
     /// All operations, one after the other; `stage --all legacy` stops all copies
     #[arg(long)]
     all: bool,
-    /// The share of clients that the candidate answers, in canary
+    /// The share of clients that the candidate answers, in canary; the next step of its plan by default
     #[arg(long, value_name = "PERCENT", value_parser = read_share)]
     share: Option<Share>,
     /// Why; it is kept in the audit
@@ -54,31 +55,37 @@ fn read_share(text: &str) -> Result<Share, String> {
 }
 
 pub(super) fn run(args: &StageArgs) -> anyhow::Result<ExitCode> {
-    let stage = Stage::from_parts(args.stage, args.share)?;
+    if args.share.is_some() {
+        Stage::from_parts(args.stage, args.share)?;
+    }
     let client = Client::find(&args.server)?;
     match &args.operation {
         Some(operation) => {
-            print(&change(&client, operation, stage, args)?)?;
+            print(&change(&client, operation, args)?)?;
             Ok(ExitCode::SUCCESS)
         }
-        None => change_all(&client, stage, args),
+        None => change_all(&client, args),
     }
 }
 
-fn change(client: &Client, operation: &str, stage: Stage, args: &StageArgs) -> anyhow::Result<String> {
-    let mut body = json!({"stage": stage.name(), "reason": args.reason, "force": args.force});
-    if let Some(share) = stage.share() {
+fn change(client: &Client, operation: &str, args: &StageArgs) -> anyhow::Result<String> {
+    let mut body = json!({"stage": args.stage, "reason": args.reason, "force": args.force});
+    if let Some(share) = args.share {
         body["share"] = json!(share);
     }
     let answer = client.post(&format!("{}/stage", operation_path(operation)), &body)?;
-    Ok(changed(operation, &stage.to_string(), &answer))
+    // A share may be the plan's.
+    let share = answer.get("share").and_then(Value::as_str).map(str::to_owned);
+    let share = share.or(args.share.map(|share| share.to_string()));
+    let stage = share.map_or(args.stage.to_string(), |share| format!("{} {share}", args.stage));
+    Ok(changed(operation, &stage, &answer))
 }
 
 /// Goes through all of them whatever one of them says: a kill switch must not stop half-way.
-fn change_all(client: &Client, stage: Stage, args: &StageArgs) -> anyhow::Result<ExitCode> {
+fn change_all(client: &Client, args: &StageArgs) -> anyhow::Result<ExitCode> {
     let mut refused = 0;
     for operation in status::ids(client)? {
-        match change(client, &operation, stage, args) {
+        match change(client, &operation, args) {
             Ok(text) => print(&text)?,
             Err(error) if matches!(error.downcast_ref(), Some(ClientError::Refused { .. })) => {
                 refused += 1;

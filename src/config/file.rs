@@ -22,6 +22,7 @@ use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::access_log::{AccessLogFile, YesNo};
+use super::canary::CanaryFile;
 use super::drain::DrainFile;
 use super::error::{At, Placed};
 use super::forwarded::Forwarded;
@@ -33,10 +34,12 @@ use super::markers::MarkersFile;
 use super::network::Network;
 use super::protocol::Protocol;
 use super::recheck::RecheckFile;
+use super::rollback_when::RollbackFile;
 use super::rules::Written;
 use super::scalar::{Count, Listen, Raw, Scalar, Size, Text, Timeout};
 use super::secret::Source;
 use super::side::{HostPolicy, Scheme, UpstreamUrl};
+use super::tester::TesterFile;
 use super::tls::{SideTlsFile, TlsFile};
 use super::traces::TracesFile;
 
@@ -65,6 +68,8 @@ pub(super) struct File {
     pub(super) limits: Option<LimitsFile>,
     /// What tells one client from another, so that each stays on one side.
     pub(super) sticky: Option<StickyFile>,
+    /// A header by which somebody who tries things out chooses the side that answers; none by default.
+    pub(super) tester: Option<TesterFile>,
     /// Networks whose word about the client's address is believed.
     pub(super) trusted_proxies: Option<Vec<Raw<Network>>>,
     /// Which headers tell the sides from whom a request came: `off` (default) adds none, `x-forwarded`,
@@ -183,6 +188,9 @@ pub(super) struct StickyKeyFile {
     pub(super) cookie: Option<Raw<Text>>,
     /// A header by its name.
     pub(super) header: Option<Raw<HeaderName>>,
+    /// Whether parallax gives the cookie to clients that have none, so that it needs no cookie of the
+    /// services; `false` by default. Until a client brings it back, legacy answers.
+    pub(super) set: Option<Raw<YesNo>>,
     /// Changes which clients a share takes first.
     pub(super) salt: Option<Raw<Source>>,
 }
@@ -234,10 +242,10 @@ pub(super) struct OperationFile {
     pub(super) when: Option<Raw<When>>,
     /// How the candidate's build is told. Not available in this version.
     pub(super) version: Option<Later>,
-    /// An automatic canary. Not available in this version.
-    pub(super) canary: Option<Later>,
-    /// An automatic rollback. This version knows `off` only.
-    pub(super) rollback_when: Option<Later>,
+    /// The way through canary as a plan.
+    pub(super) canary: Option<CanaryFile>,
+    /// When it goes back from canary or switched to shadow by itself; on by default, or `off`.
+    pub(super) rollback_when: Option<RollbackFile>,
     /// Longest body that is kept for comparison; `1MiB` by default.
     pub(super) body_limit: Option<Raw<Size>>,
     /// How much of a sample is kept: `masked` (default) its shape and length, `plain`, or `none`.

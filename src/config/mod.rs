@@ -4,6 +4,7 @@
 //! silent no-op. Secrets are references and are never printed.
 
 mod access_log;
+mod canary;
 mod comparing;
 mod drain;
 mod error;
@@ -20,12 +21,14 @@ mod operations;
 mod protocol;
 mod recheck;
 mod resolve;
+mod rollback_when;
 mod rules;
 mod scalar;
 mod secret;
 mod settings;
 mod shape;
 mod side;
+mod tester;
 mod tls;
 mod traces;
 
@@ -49,6 +52,7 @@ pub use protocol::Protocol;
 pub use secret::Secret;
 pub use settings::{Control, Role, Settings, Sticky, StickyKey, Token};
 pub use side::{HostPolicy, Scheme, Upstream, UpstreamUrl};
+pub use tester::Tester;
 pub use traces::Traces;
 
 /// Largest configuration that is read, in bytes.

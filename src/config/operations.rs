@@ -20,7 +20,7 @@ use super::openapi::Imported;
 use super::resolve::{get, later};
 use super::rules::compile_rules;
 use super::scalar::{Raw, Scalar, Size, Text};
-use super::{comparing, graphql, recheck};
+use super::{canary, comparing, graphql, recheck, rollback_when};
 
 /// The operations of a file: first those of its OpenAPI document, in its order, then the others.
 pub(super) fn resolve(
@@ -83,13 +83,11 @@ fn sorted<'f>(
 }
 
 fn later_keys(file: &OperationFile, problems: &mut Problems) {
-    let keys: [(&str, &Option<Later>, Option<&str>); 6] = [
+    let keys: [(&str, &Option<Later>, Option<&str>); 4] = [
         ("confidence", &file.confidence, Some("off")),
         ("min_distinct", &file.min_distinct, Some("1")),
         ("latency_limit", &file.latency_limit, Some("off")),
         ("version", &file.version, None),
-        ("canary", &file.canary, None),
-        ("rollback_when", &file.rollback_when, Some("off")),
     ];
     for (name, key, does) in keys {
         later(name, key.as_ref(), does, problems);
@@ -163,6 +161,11 @@ impl<'a> Layers<'a> {
             initial_stage: self.value(|file| file.stage.as_ref(), InitialStage::Shadow, problems),
             sample: self.value(|file| file.sample.as_ref(), Ratio::ONE, problems),
             target: self.target(problems),
+            steps: canary::resolve(self.layers.map(|file| file.canary.as_ref()), problems),
+            rollback_when: rollback_when::resolve(
+                self.layers.map(|file| file.rollback_when.as_ref()),
+                problems,
+            ),
             documented: self.imported.map(|imported| imported.documented.clone()).unwrap_or_default(),
             graphql: self.graphql(matcher.as_ref(), problems),
             idempotent: self.value(|file| file.idempotent.as_ref(), Idempotent::Auto, problems),

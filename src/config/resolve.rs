@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use parallax_core::exchange::Side;
 
+use super::access_log::YesNo;
 use super::drain;
 use super::error::{At, Problems};
 use super::file::{ControlFile, File, Later, SideFile, StickyFile, TokenFile, UpstreamFile};
@@ -20,7 +21,7 @@ use super::scalar::{Count, Listen, Raw, Scalar, Text, Timeout};
 use super::secret::{Source, Vault};
 use super::settings::{Control, Settings, Sticky, StickyKey, Token};
 use super::side::{HostPolicy, Scheme, Upstream, UpstreamUrl};
-use super::{access_log, comparing, markers, tls, traces};
+use super::{access_log, comparing, markers, tester, tls, traces};
 
 /// How long the candidate may take, unless the file says otherwise; it bounds every copy.
 const CANDIDATE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,6 +53,7 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
         store: store(file.store.as_ref(), problems),
         limits: limits::resolve(file.limits.as_ref(), problems),
         sticky: sticky(file.sticky.as_ref(), vault, problems),
+        tester: tester::resolve(file.tester.as_ref(), vault, problems),
         trusted_proxies: list(file.trusted_proxies.as_deref(), problems),
         forwarded: get(file.forwarded.as_ref(), Forwarded::Off, problems),
         marker_key: markers::resolve(file.markers.as_ref(), vault, problems),
@@ -260,7 +262,7 @@ fn headers(
 
 /// A header that the configuration may set: not one that frames the message or belongs to a
 /// single connection, or both sides would read the request differently.
-fn settable_header(name: &str) -> Result<HeaderName, String> {
+pub(super) fn settable_header(name: &str) -> Result<HeaderName, String> {
     const FRAMING: [&str; 9] = [
         "connection",
         "content-length",
@@ -312,7 +314,7 @@ fn store(raw: Option<&Raw<Text>>, problems: &mut Problems) -> String {
 }
 
 fn sticky(file: Option<&StickyFile>, vault: &Vault<'_>, problems: &mut Problems) -> Sticky {
-    let mut sticky = Sticky { key: StickyKey::ClientIp, salt: "parallax".to_owned() };
+    let mut sticky = Sticky { key: StickyKey::ClientIp, set: false, salt: "parallax".to_owned() };
     let file = match file {
         None => return sticky,
         Some(StickyFile::Word(at, word)) => {
@@ -337,6 +339,14 @@ fn sticky(file: Option<&StickyFile>, vault: &Vault<'_>, problems: &mut Problems)
             problems.add(raw.at, format!("`{name}` is no cookie name"));
         }
         sticky.key = StickyKey::Cookie(name);
+    }
+    if let Some(raw) = &file.set
+        && let Some(YesNo(set)) = raw.get(problems)
+    {
+        if set && file.cookie.is_none() {
+            problems.add(raw.at, "only a cookie can be given to a client; write `{cookie: NAME, set: true}`");
+        }
+        sticky.set = set;
     }
     if let Some(raw) = &file.salt
         && let Some(salt) = raw.get(problems).and_then(|source| problems.take(raw.at, vault.open(&source)))

@@ -17,6 +17,7 @@ use super::network::Network;
 use super::scalar::Scalar;
 use super::secret::Secret;
 use super::side::Upstream;
+use super::tester::Tester;
 use super::traces::Traces;
 use crate::tls::CertificateFiles;
 
@@ -44,6 +45,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What tells one client from another.
     pub sticky: Sticky,
+    /// Who may choose the side that answers; nobody when there is none.
+    pub tester: Option<Tester>,
     /// Networks whose word about the client's address is believed.
     pub trusted_proxies: Vec<Network>,
     /// Which headers tell the sides from whom a request came.
@@ -115,6 +118,8 @@ impl Scalar for Role {
 pub struct Sticky {
     /// The key.
     pub key: StickyKey,
+    /// Whether clients without the cookie are given one.
+    pub set: bool,
     /// What is hashed together with the key; the same on every node.
     pub salt: String,
 }

@@ -16,6 +16,7 @@ fn read(text: &str) -> Result<Settings, ConfigErrors> {
         "CANDIDATE_TOKEN" => Some("Bearer s3cret".to_owned()),
         "TOKEN" => Some("0123456789abcdef".to_owned()),
         "MARKER_KEY" => Some("a key of the markers".to_owned()),
+        "TESTER" | "TESTER_SECRET" => Some("0123456789abcdef s3cret".replace(' ', "-")),
         "SPACED" => Some("a b".to_owned()),
         "CONTROL" => Some("a\u{1}b".to_owned()),
         _ => None,
@@ -65,7 +66,7 @@ fn the_smallest_file_has_the_contracts_defaults() {
         streams: 128,
     };
     assert_eq!(settings.limits, limits);
-    assert_eq!(settings.sticky, Sticky { key: StickyKey::ClientIp, salt: "parallax".into() });
+    assert_eq!(settings.sticky, Sticky { key: StickyKey::ClientIp, set: false, salt: "parallax".into() });
     assert_eq!(settings.retention, Duration::from_secs(604_800));
     assert_eq!(settings.forwarded, Forwarded::Off);
     assert_eq!((settings.marker_key, settings.access_log, settings.traces), (None, None, None));

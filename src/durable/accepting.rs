@@ -12,7 +12,7 @@ use parallax_core::tally::End;
 use parallax_core::verdict::Skip;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::packed;
+use super::packed::{self, Names};
 use super::room::{Amount, Room};
 use super::seal::{Seal, SealError};
 use crate::config::Limits;
@@ -105,7 +105,19 @@ impl Durable {
         Arc::new(Self { seal, store, room, arrived: Notify::new(), under_way })
     }
 
-    /// What tells one content of a check from another, and the content, sealed.
+    /// What tells one content of a check from another. The order of the names of headers is no content:
+    /// who posts a check again may write them in another one.
+    #[must_use]
+    pub fn fingerprint(
+        &self,
+        operation_id: &OperationId,
+        request: &Request,
+        answered: &Exchange,
+    ) -> Fingerprint {
+        self.seal.fingerprint(operation_id, &packed::pack(request, answered, Names::Sorted))
+    }
+
+    /// The content of a check, sealed.
     ///
     /// # Errors
     /// When the system gives no random numbers.
@@ -115,10 +127,8 @@ impl Durable {
         operation_id: &OperationId,
         request: &Request,
         answered: &Exchange,
-    ) -> Result<(Fingerprint, Vec<u8>), SealError> {
-        let content = packed::pack(request, answered);
-        let fingerprint = self.seal.fingerprint(operation_id, &content);
-        Ok((fingerprint, self.seal.seal(id, operation_id, &content)?))
+    ) -> Result<Vec<u8>, SealError> {
+        self.seal.seal(id, operation_id, &packed::pack(request, answered, Names::AsTheyCame))
     }
 
     /// Accepts all of these in one commit, and tells what the store says to each. They are on disk

@@ -58,6 +58,8 @@ pub struct Feeder {
     back: mpsc::Receiver<Back>,
     sender: Option<mpsc::Sender<Back>>,
     holder: u64,
+    /// Whether the leases of whoever had the store before have been made to run out.
+    has_outlived: bool,
     /// Whose leases this feeder has, and how many it may have.
     out: HashSet<CheckId>,
     ahead: usize,
@@ -111,7 +113,7 @@ impl Feeding {
 }
 
 impl Feeder {
-    /// A feeder into this queue.
+    /// A feeder into this queue. It rests until it is told to go on.
     #[must_use]
     pub fn new(
         durable: Arc<Durable>,
@@ -133,6 +135,7 @@ impl Feeder {
             sender: Some(sender),
             // Zero is nobody.
             holder: fastrand::u64(1..),
+            has_outlived: false,
             out: HashSet::new(),
             ahead: FIRST,
             together: TOGETHER,
@@ -142,16 +145,16 @@ impl Feeder {
             renewed: now,
             look: now,
             not_before: now,
-            resting: None,
+            resting: Some(Resting { until: now, told: None }),
         };
         (feeder, Feeding(orders_sender))
     }
 
     /// Feeds until `draining` turns true, then brings back what is out.
     pub async fn run(mut self, mut draining: watch::Receiver<bool>) {
-        self.outlive(&mut draining).await;
         let mut came = Vec::with_capacity(TOGETHER);
         while !*draining.borrow() {
+            self.outlive().await;
             self.feed().await;
             let until = self.next_look();
             tokio::select! {
@@ -171,13 +174,16 @@ impl Feeder {
     }
 
     /// Whoever had leases before is gone: the store belongs to this process alone.
-    async fn outlive(&self, draining: &mut watch::Receiver<bool>) {
+    async fn outlive(&mut self) {
+        if self.has_outlived || self.resting.is_some() || Instant::now() < self.look {
+            return;
+        }
         let holder = self.holder;
-        while let Err(error) = self.durable.store.read(move |backend| backend.outlive(holder)).await {
-            tracing::warn!(%error, "checks in the store have to wait");
-            tokio::select! {
-                () = tokio::time::sleep(FOR_THE_STORE) => {}
-                _ = draining.wait_for(|draining| *draining) => return,
+        match self.durable.store.read(move |backend| backend.outlive(holder)).await {
+            Ok(()) => self.has_outlived = true,
+            Err(error) => {
+                tracing::warn!(%error, "checks in the store have to wait");
+                self.look = Instant::now() + FOR_THE_STORE;
             }
         }
     }
@@ -208,7 +214,7 @@ impl Feeder {
         }
         let now = Instant::now();
         let has_room = self.out.len() <= self.ahead / 2 && self.ended.is_empty() && self.unsent.is_empty();
-        if has_room && self.resting.is_none() && now >= self.look {
+        if has_room && self.has_outlived && self.resting.is_none() && now >= self.look {
             self.claim(now).await;
         }
     }
@@ -298,7 +304,7 @@ impl Feeder {
         let Some(back) = self.sender.clone() else { return };
         let (id, bytes) = (check.id, check.sealed.len());
         let keeper = Returning { id, meter: Arc::clone(meter), bytes, back };
-        let ticket = Ticket::stored(Arc::clone(meter), id, Box::new(keeper));
+        let ticket = Ticket::stored(Arc::clone(meter), id, check.may_be_asked_for, Box::new(keeper));
         // What was sealed is about as long as what it holds.
         self.ready.push_back(Ready { waiting, ticket, bytes });
     }
@@ -379,6 +385,8 @@ impl Feeder {
             }
             Some(Order::GoOn) => {
                 self.resting = None;
+                // Somebody else may have had the store meanwhile.
+                self.has_outlived = false;
                 self.look = Instant::now();
             }
             None => {}

@@ -17,8 +17,17 @@ const FORMAT: u8 = 1;
 #[error("its content cannot be read")]
 pub(super) struct Unreadable;
 
+/// The order of headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// The one in which they are to be sent.
+    AsTheyCame,
+    /// One for all that say the same. Lines of one name keep their order, which has a meaning.
+    Sorted,
+}
+
 /// As bytes.
-pub(super) fn pack(request: &Request, answered: &Exchange) -> Vec<u8> {
+pub(super) fn pack(request: &Request, answered: &Exchange, names: Names) -> Vec<u8> {
     let answer = &answered.answer;
     let mut out = Vec::with_capacity(512 + request.body.len() + answer.body.held_bytes());
     out.push(FORMAT);
@@ -29,10 +38,10 @@ pub(super) fn pack(request: &Request, answered: &Exchange) -> Vec<u8> {
     out.extend_from_slice(&u64::try_from(answered.latency.as_nanos()).unwrap_or(u64::MAX).to_be_bytes());
     put(&mut out, request.method.as_str().as_bytes());
     put(&mut out, request.target.as_str().as_bytes());
-    put_headers(&mut out, &request.headers);
+    put_headers(&mut out, &request.headers, names);
     put(&mut out, &request.body);
     out.extend_from_slice(&answer.status.as_u16().to_be_bytes());
-    put_headers(&mut out, &answer.headers);
+    put_headers(&mut out, &answer.headers, names);
     match &answer.body {
         Body::Whole(bytes) => {
             out.push(0);
@@ -46,7 +55,7 @@ pub(super) fn pack(request: &Request, answered: &Exchange) -> Vec<u8> {
     }
     out.push(u8::from(answer.trailers.is_some()));
     if let Some(trailers) = &answer.trailers {
-        put_headers(&mut out, trailers);
+        put_headers(&mut out, trailers, names);
     }
     out
 }
@@ -89,9 +98,13 @@ fn put(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-fn put_headers(out: &mut Vec<u8>, headers: &HeaderMap) {
+fn put_headers(out: &mut Vec<u8>, headers: &HeaderMap, names: Names) {
     out.extend_from_slice(&u32::try_from(headers.len()).unwrap_or(u32::MAX).to_be_bytes());
-    for (name, value) in headers {
+    let mut lines: Vec<_> = headers.iter().collect();
+    if names == Names::Sorted {
+        lines.sort_by_key(|(name, _)| name.as_str());
+    }
+    for (name, value) in lines {
         put(out, name.as_str().as_bytes());
         put(out, value.as_bytes());
     }
@@ -152,6 +165,19 @@ mod tests {
     }
 
     #[test]
+    fn sorted_names_tell_lines_of_one_name_apart_by_their_order_alone() {
+        let packed = |lines: &[(&str, &str)], names| {
+            let (request, answered) = exchange(Body::Whole(Bytes::new()), None);
+            pack(&Request { headers: headers(lines), ..request }, &answered, names)
+        };
+        let (one, other) = ([("a", "1"), ("b", "2"), ("a", "3")], [("b", "2"), ("a", "1"), ("a", "3")]);
+        assert_eq!(packed(&one, Names::Sorted), packed(&other, Names::Sorted));
+        assert_ne!(packed(&one, Names::AsTheyCame), packed(&other, Names::AsTheyCame));
+        let turned = [("b", "2"), ("a", "3"), ("a", "1")];
+        assert_ne!(packed(&one, Names::Sorted), packed(&turned, Names::Sorted));
+    }
+
+    #[test]
     fn everything_survives_and_nothing_shorter_or_longer_is_read() {
         let digest = Body::Digest(Digest { length: 1 << 40, sha256: [9; 32] });
         let cases = [
@@ -160,7 +186,7 @@ mod tests {
         ];
         for (body, trailers) in cases {
             let (request, answered) = exchange(body, trailers);
-            let packed = pack(&request, &answered);
+            let packed = pack(&request, &answered, Names::AsTheyCame);
             let (again, answered_again) = unpack(packed.clone()).expect("its own bytes");
             assert_eq!(format!("{request:?}{answered:?}"), format!("{again:?}{answered_again:?}"));
             for length in 0..packed.len() {

@@ -61,9 +61,10 @@ impl Shelving {
         waiting.request.extensions = extensions;
         let job = Box::new(Job { waiting, ticket, reservation, place, since });
         match sealed {
-            Ok((fingerprint, sealed)) => {
+            Ok(sealed) => {
                 let (at, state) = (Timestamp::now(), NewState::Waiting(sealed));
-                let check = NewCheck { id, operation_id, fingerprint, at, state };
+                // Nobody is told its name.
+                let check = NewCheck { id, operation_id, fingerprint: None, at, state };
                 Some(Offer { check, counted: Counted::Proxied(job) })
             }
             Err(error) => {

@@ -128,9 +128,11 @@ impl Intake {
         let operation = &entry.operation;
         let (receipt, id) = names(id);
         let skipped = skipped(entry, &request);
-        let answer = within(operation, answer);
         let answered = Exchange { side: Side::Legacy, answer, latency: std::time::Duration::ZERO };
-        let (fingerprint, sealed) = self.durable.sealed(id, &operation.id, &request, &answered)?;
+        // Of the content as it was posted, so that another limit makes no other content of it.
+        let fingerprint = Some(self.durable.fingerprint(&operation.id, &request, &answered));
+        let answered = Exchange { answer: within(operation, answered.answer), ..answered };
+        let sealed = self.durable.sealed(id, &operation.id, &request, &answered)?;
         let state = skipped.map_or(NewState::Waiting(sealed), NewState::Skipped);
         let at = Timestamp::now();
         let check = NewCheck { id, operation_id: operation.id.clone(), fingerprint, at, state };

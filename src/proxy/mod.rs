@@ -27,6 +27,7 @@ mod sent;
 mod serve;
 mod service;
 mod sticky;
+mod tester;
 mod upgrade;
 mod upload;
 mod watched;

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Request, Response, StatusCode, request};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, request};
 use parallax_core::exchange::Side;
 use parallax_core::operation::Operation;
 use parallax_core::verdict::Cause;
@@ -67,7 +67,8 @@ impl Edge {
         let hops = if survey.ours { self.markers.hops(headers) } else { 0 };
         let arrival = Arrival { peer, is_trusted: trusted.has(peer), scheme: self.scheme, port: self.port };
         let is_copy = hops > 0 && headers.contains_key(SHADOW);
-        let mut passage = Passage { survey, hops, is_copy, arrival, forwarded, trace: None, account: None };
+        let (trace, account, hidden) = (None, None, None);
+        let mut passage = Passage { survey, hops, is_copy, arrival, forwarded, hidden, trace, account };
         if let Some(listeners) = &self.listeners {
             passage.trace = listeners.tracer.as_ref().map(|tracer| tracer.receive(headers));
             let recorded = passage.trace.filter(|trace| trace.own.sampled);
@@ -96,6 +97,9 @@ impl Edge {
     /// Writes onto a head what both sides are told. Everything that a client may not say is off it
     /// by now, and `Host` is settled.
     pub(crate) fn tell(&self, passage: &Passage, parts: &mut request::Parts) {
+        if let Some(hidden) = &passage.hidden {
+            parts.headers.remove(hidden);
+        }
         forwarded::write(&mut parts.headers, passage.forwarded, &passage.arrival);
         parts.headers.insert(HOP, self.markers.mark(passage.hops.saturating_add(1)));
         if passage.is_copy {
@@ -118,6 +122,8 @@ pub(crate) struct Passage {
     is_copy: bool,
     arrival: Arrival,
     forwarded: Forwarded,
+    /// A header that neither side is shown.
+    hidden: Option<HeaderName>,
     trace: Option<Trace>,
     account: Option<Box<Account>>,
 }
@@ -131,6 +137,16 @@ impl Passage {
     /// Whether it has passed before: then it is not checked again.
     pub(crate) fn has_passed(&self) -> bool {
         self.hops > 0
+    }
+
+    /// Neither side is shown this header.
+    pub(super) fn hides(&mut self, header: HeaderName) {
+        self.hidden = Some(header);
+    }
+
+    /// The scheme by which it came.
+    pub(super) fn scheme(&self) -> &'static str {
+        self.arrival.scheme
     }
 
     /// It belongs to this operation.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use parallax_core::exchange::{Request, Side};
 use parallax_core::operation::Operation;
+use parallax_core::rollback::RollbackWhen;
 use parallax_core::verdict::Skip;
 
 use super::capture::AnswerCapture;
@@ -29,6 +30,8 @@ pub(crate) struct PendingCheck {
     pub(crate) answer_body: AnswerCapture,
     pub(crate) trailers: Option<HeaderMap>,
     pub(crate) latency: Duration,
+    /// When the operation is rolled back by itself, where the candidate answers clients.
+    pub(crate) watched: Option<RollbackWhen>,
     /// The copy, where it has left already.
     pub(crate) ahead: Option<AheadOf>,
 }
@@ -77,6 +80,9 @@ impl PendingCheck {
 
     /// The answering side broke off in the middle.
     pub(crate) fn side_broke_off(self) {
+        if let Some(when) = self.watched {
+            self.ticket.did(self.answering, true, when);
+        }
         self.ticket.skip(Skip::NoAnswer);
     }
 

@@ -13,6 +13,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use parallax_core::exchange::Side;
 use parallax_core::operation::{Operation, OperationId, When};
+use parallax_core::rollback::RollbackWhen;
 use parallax_core::stage::Plan;
 use parallax_core::verdict::Skip;
 use parallax_core::wire::Refusal;
@@ -26,9 +27,9 @@ use super::passage::Passage;
 use super::pending::PendingCheck;
 use super::sent::Sent;
 use super::serve::interim_written;
-use super::sticky::Sticky;
+use super::sticky::{self, Sticky};
 use super::upload::UploadLimits;
-use super::{admission, head, interim, problem, upgrade};
+use super::{admission, head, interim, problem, tester, upgrade};
 use crate::proxy::Shared;
 use crate::queue::{AheadOf, AnswerHead, RequestHead};
 use crate::routing::{Entry, InForce};
@@ -51,8 +52,31 @@ pub(super) struct Met {
     pub(super) plan: Plan,
     pub(super) sides: Arc<Sides>,
     upload: UploadLimits,
+    /// When the operation is rolled back by itself, where the candidate answers clients.
+    watched: Option<RollbackWhen>,
+    /// What is to be known of legacy before that.
+    is_legacy_noted: bool,
+    /// A cookie by which the client is known from now on.
+    gift: Option<HeaderValue>,
     /// The way to the other side, when that is to be checked.
     check: Result<Arc<Reach>, Skip>,
+}
+
+impl Met {
+    /// Notes how the side did that has answered, or has not.
+    fn note(&self, side: Side, is_bad: bool) {
+        let Some(when) = self.watched else {
+            if self.is_legacy_noted && side == Side::Legacy {
+                self.meter.legacy_did(is_bad);
+            }
+            return;
+        };
+        // Legacy answers in its place: the client sees no error, and the candidate was none the better.
+        if side != self.plan.answering {
+            self.meter.did(self.plan.answering, true, when);
+        }
+        self.meter.did(side, is_bad, when);
+    }
 }
 
 /// A request as it has arrived.
@@ -89,8 +113,11 @@ impl Service {
         let routing = self.shared.routing.load();
         let in_force = routing.in_force();
         let settings = &in_force.settings;
-        let passage =
+        let mut passage =
             self.shared.edge.receive(client.peer, request, settings.forwarded, &settings.trusted_proxies);
+        if let Some(tester) = &settings.tester {
+            passage.hides(tester.header.clone());
+        }
         let refusal = match client.protocol() {
             Protocol::Http1 => client.meet(),
             Protocol::Http2 => admission::refuse(request, &Limits::from(&settings.limits)),
@@ -123,7 +150,14 @@ impl Service {
             (Arrived::Refused(refusal), _) => self.refuse(refusal),
             (Arrived::Met(met), Some(refusal)) => self.goes_round(Some(&met), passage, refusal),
             (Arrived::Other(..), Some(refusal)) => self.goes_round(None, passage, refusal),
-            (Arrived::Met(met), None) => self.answer_operation(client, met, request, passage).await,
+            (Arrived::Met(mut met), None) => {
+                let gift = met.gift.take();
+                let mut response = self.answer_operation(client, met, request, passage).await;
+                if let Some(gift) = gift {
+                    sticky::give(&mut response, gift);
+                }
+                response
+            }
             (Arrived::Other(sides, upload), None) => {
                 self.answer_other(client, (&sides, upload), request, passage).await
             }
@@ -161,25 +195,31 @@ impl Service {
         client: &Client,
         passage: &Passage,
     ) -> Met {
-        let bucket = if entry.stage.needs_bucket() {
-            Sticky::of(&in_force.settings).bucket(request.headers(), client.peer)
-        } else {
-            None
-        };
-        let plan = entry.stage.plan(bucket);
+        let (stage, operation, settings) = (entry.stage, &entry.operation, &in_force.settings);
+        let pinned = tester::pinned(settings.tester.as_ref(), request.headers());
+        let sticky = Sticky::of(settings);
+        let is_open = pinned.is_none() && stage.needs_bucket();
+        let bucket = is_open.then(|| sticky.bucket(request.headers(), client.peer)).flatten();
+        let gift = if is_open && bucket.is_none() { sticky.gift(passage.scheme()) } else { None };
+        let plan = pinned.map_or_else(|| stage.plan(bucket), |side| stage.plan_pinned(side));
+        // What somebody tries out says nothing of what clients are answered.
+        let rollback_when = operation.rollback_when.filter(|_| pinned.is_none());
         let check = if !plan.checked {
             Err(Skip::Stage)
         } else if passage.has_passed() {
             Err(Skip::Loop)
         } else {
-            entry.operation.admits(request.method(), request.uri().query(), fastrand::u32(..))
+            operation.admits(request.method(), request.uri().query(), fastrand::u32(..))
         };
         Met {
-            operation: Arc::clone(&entry.operation),
+            operation: Arc::clone(operation),
             meter: Arc::clone(&entry.meter),
             plan,
             sides: Arc::clone(in_force.reach.for_clients(self.thread)),
-            upload: Limits::from(&in_force.settings.limits).upload,
+            upload: Limits::from(&settings.limits).upload,
+            watched: rollback_when.filter(|_| stage.is_watched()),
+            is_legacy_noted: rollback_when.is_some(),
+            gift,
             check: check.map(|()| Arc::clone(&in_force.reach)),
         }
     }
@@ -276,10 +316,14 @@ impl Service {
             Ok(asked) => asked,
             Err((side, error)) => {
                 passage.unanswered(side, began, error.fault.cause);
+                if !error.client_broke_off {
+                    met.note(side, true);
+                }
                 return self.no_answer(client, &met, side, &error, passage);
             }
         };
         let latency = sent.latency_since(began);
+        met.note(side, response.status().is_server_error());
         passage.answered(side, began, latency);
         let mut ticket = met.meter.begin(AnsweredBy::from(side));
         passage.counted(&mut ticket);
@@ -391,6 +435,7 @@ impl Service {
             answer: AnswerHead { status: parts.status, headers: parts.headers.clone() },
             trailers: None,
             latency,
+            watched: met.watched,
             ahead,
         };
         Response::from_parts(parts, AnswerBody::kept(body, pending).closing(sent.gate))

@@ -3,11 +3,14 @@
 
 use std::net::SocketAddr;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use parallax_core::stage::Bucket;
 
 use super::address::Trusted;
 use crate::config::{self, Network, Settings, StickyKey};
+
+/// How long a client keeps the cookie that it is given, in seconds: a year.
+const KEPT: u32 = 365 * 24 * 60 * 60;
 
 /// Puts clients into buckets.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +24,18 @@ impl<'s> Sticky<'s> {
     /// By the key in these settings.
     pub(crate) fn of(settings: &'s Settings) -> Self {
         Self { configured: &settings.sticky, trusted: &settings.trusted_proxies }
+    }
+
+    /// A cookie for a client that has none, where it is to be given one. Until it brings it back legacy
+    /// answers, so that a client which keeps no cookies does not change sides with each request.
+    pub(crate) fn gift(&self, scheme: &str) -> Option<HeaderValue> {
+        let StickyKey::Cookie(name) = &self.configured.key else { return None };
+        if !self.configured.set {
+            return None;
+        }
+        let (key, secure) = (fastrand::u128(..), if scheme == "https" { "; Secure" } else { "" });
+        let cookie = format!("{name}={key:032x}; Path=/; Max-Age={KEPT}; HttpOnly; SameSite=Lax{secure}");
+        HeaderValue::from_str(&cookie).ok()
     }
 
     /// The bucket of a request's client; none without a key.
@@ -37,6 +52,19 @@ impl<'s> Sticky<'s> {
                 Some(Bucket::of(salt, client.to_string().as_bytes()))
             }
         }
+    }
+}
+
+/// Gives a client its cookie, but for answers that a shared cache may keep: many clients would have one
+/// cookie then.
+pub(crate) fn give<B>(response: &mut Response<B>, cookie: HeaderValue) {
+    let lines =
+        response.headers().get_all(header::CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    let mut directives =
+        lines.flat_map(|line| line.split(',')).map(|directive| directive.trim().to_ascii_lowercase());
+    let is_shared = directives.any(|directive| directive == "public" || directive.starts_with("s-maxage"));
+    if !is_shared && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
 }
 
@@ -65,7 +93,7 @@ mod tests {
     }
 
     fn sticky(key: StickyKey, trusted: &[&str]) -> Own {
-        let configured = config::Sticky { key, salt: "salt".into() };
+        let configured = config::Sticky { key, set: false, salt: "salt".into() };
         Own(configured, trusted.iter().map(|text| text.parse().unwrap()).collect())
     }
 

@@ -61,7 +61,7 @@ impl Progress {
     }
 }
 
-/// Starts to read. The files are opened at once, so that one that is not there ends it before
+/// Starts to read. The files are looked at first, so that one that is not there ends it before
 /// anything was sent.
 pub(super) fn start(
     files: &[PathBuf],
@@ -69,12 +69,7 @@ pub(super) fn start(
     progress: &Progress,
 ) -> Result<mpsc::Receiver<Piece>, super::Stopped> {
     for path in files.iter().filter(|path| path.as_os_str() != "-") {
-        open(path).and_then(|file| file.metadata()).map_err(|error| io_error(path, error)).and_then(
-            |metadata| match metadata.is_dir() {
-                true => Err(io_error(path, io::Error::from(io::ErrorKind::IsADirectory))),
-                false => Ok(()),
-            },
-        )?;
+        look_at(path).map_err(|error| io_error(path, error))?;
     }
     let (sender, receiver) = mpsc::channel(WAITING);
     let (files, progress) = (files.to_vec(), progress.clone());
@@ -138,14 +133,20 @@ fn fill(source: &mut dyn Read, chunk: &mut [u8]) -> io::Result<usize> {
 /// The content of a file, decompressed where it is gzip.
 fn source(path: &Path, progress: &Progress) -> io::Result<Box<dyn Read>> {
     let file: Box<dyn Read> =
-        if path.as_os_str() == "-" { Box::new(io::stdin()) } else { Box::new(open(path)?) };
+        if path.as_os_str() == "-" { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
     let mut counted = BufReader::new(Counted { file, read: Arc::clone(&progress.read) });
     let is_gzip = counted.fill_buf()?.starts_with(b"\x1f\x8b");
     Ok(if is_gzip { Box::new(MultiGzDecoder::new(counted)) } else { Box::new(counted) })
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    File::open(path)
+/// Whether there is something that can be read. A pipe is not opened here, since that waits for whoever
+/// writes into it.
+fn look_at(path: &Path) -> io::Result<()> {
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if metadata.is_file() { File::open(path).map(drop) } else { Ok(()) }
 }
 
 fn io_error(path: &Path, error: io::Error) -> ReadError {

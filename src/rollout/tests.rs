@@ -6,17 +6,18 @@ use arc_swap::ArcSwap;
 use parallax_core::exchange::Side;
 use parallax_core::operation::{Idempotent, Matcher, Operation, Target};
 use parallax_core::redaction::Redaction;
+use parallax_core::rollback::{Answers, RollbackWhen};
 use parallax_core::rule::Rules;
 use parallax_core::stage::InitialStage;
 
 use super::*;
 use crate::routing::InForce;
 use crate::store::testing;
-use crate::telemetry::{CountRepair, Telemetry};
+use crate::telemetry::{Alarms, CountRepair, Telemetry};
 use crate::upstream::{PoolLimits, Reach, Threads, Upstream};
 
-fn operation(id: &str) -> Arc<Operation> {
-    Arc::new(Operation {
+fn operation(id: &str) -> Operation {
+    Operation {
         id: id.parse().unwrap(),
         matcher: Matcher { method: http::Method::GET, template: format!("/{id}").parse().unwrap() },
         candidate_path: None,
@@ -34,19 +35,36 @@ fn operation(id: &str) -> Arc<Operation> {
         graphql: None,
         documented: parallax_core::coverage::Documented::default(),
         durable: false,
+        steps: parallax_core::stage::Steps::default(),
+        rollback_when: None,
         body_limit: 1 << 20,
         rules: Rules::default(),
         redaction: Redaction::default(),
-    })
+    }
 }
 
 fn rollout(store: Store, plan_file: Option<PlanFile>, ids: &[&str]) -> Arc<Rollout> {
+    rollout_with(store, plan_file, ids, |_| ())
+}
+
+fn rollout_with(
+    store: Store,
+    plan_file: Option<PlanFile>,
+    ids: &[&str],
+    change: impl Fn(&mut Operation),
+) -> Arc<Rollout> {
     let telemetry = Telemetry::new().unwrap();
-    let entry = |id: &&str| Entry {
-        operation: operation(id),
-        stage: Stage::Shadow,
-        revision: 0,
-        meter: telemetry.meter(&id.parse().unwrap(), parallax_core::tally::Tally::default(), &[]).unwrap(),
+    let entry = |id: &&str| {
+        let mut operation = operation(id);
+        change(&mut operation);
+        Entry {
+            operation: Arc::new(operation),
+            stage: Stage::Shadow,
+            revision: 0,
+            meter: telemetry
+                .meter(&id.parse().unwrap(), parallax_core::tally::Tally::default(), &[])
+                .unwrap(),
+        }
     };
     let routing = Routing::new(ids.iter().map(entry).collect(), in_force()).unwrap();
     Arc::new(Rollout::new(Arc::new(ArcSwap::from_pointee(routing)), store, plan_file))
@@ -110,7 +128,7 @@ async fn all_operations_go_back_together_and_within_a_blink() {
     for id in &ids {
         rollout
             .decide(&id.parse().unwrap(), "ann", |_, _| {
-                Ok(Wish { to: Stage::Switched, reason: "up".into(), forced: true })
+                Ok(Wish { forced: true, ..Wish::by_hand(Stage::Switched, "up".into()) })
             })
             .unwrap();
     }
@@ -186,4 +204,41 @@ async fn nothing_is_written_during_a_pause_and_everything_after_it() {
     drop(pause);
     rollout.write_pending().await;
     assert_eq!(plan_file().read().unwrap()[0].stage, Stage::Switched);
+}
+
+#[tokio::test]
+async fn a_candidate_that_fails_is_taken_back_without_the_store_and_only_where_clients_see_it() {
+    let (store, outage) = testing::flaky().unwrap();
+    let rollout = rollout_with(store.clone(), None, &["a", "b", "off"], |operation| {
+        let is_off = operation.id.as_str() == "off";
+        let when = RollbackWhen { errors: Ratio::from_ppm(10_000), over: Duration::from_secs(5) };
+        operation.rollback_when = (!is_off).then_some(when);
+    });
+    let alarms = Arc::new(Alarms::default());
+    crate::tasks::spawn(Arc::clone(&rollout).run(Arc::clone(&alarms)));
+    for id in ["a", "off"] {
+        rollout.change(&id.parse().unwrap(), to(StageName::Switched, true), "ann").await.unwrap();
+    }
+    outage.begin();
+    let began = Instant::now();
+    for id in ["a", "b", "off", "gone"] {
+        let candidate = Answers { all: 9, bad: 8 };
+        let excess = Excess { candidate, legacy_share: 0.0, allowed: Ratio::from_ppm(10_000) };
+        alarms.raise(&id.parse().unwrap(), excess);
+    }
+    while stage_of(&rollout, "a") != Stage::Shadow {
+        assert!(began.elapsed() < Duration::from_secs(5), "it is not taken back");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stage_of(&rollout, "off"), Stage::Switched);
+    outage.end();
+    while rollout.is_pending(&"a".parse().unwrap()) {
+        assert!(began.elapsed() < Duration::from_secs(20), "it is not written down");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let audit = store.read(|backend| backend.audit(None, 10)).await.unwrap();
+    let last = &audit[0];
+    assert_eq!((last.operation_id.as_str(), last.who.as_str(), last.automatic), ("a", "parallax", true));
+    assert_eq!(last.evidence["excess"]["candidate"]["bad"], 8);
+    assert_eq!(audit.len(), 3, "nothing else has moved");
 }

@@ -65,7 +65,7 @@ impl Apart {
             }
             Err(Missed::Fault(fault)) => (Err(fault.cause), Some(fault)),
             Err(Missed::NoRoom) => (Err(Cause::Budget), None),
-            Err(Missed::TooLarge) => (Err(Cause::TooLarge), None),
+            Err(Missed::TooLarge(_)) => (Err(Cause::TooLarge), None),
         };
         let is_large = is_large(&check.answered.answer, other.as_ref().ok());
         let isolation = Arc::clone(&self.isolation);

@@ -65,7 +65,7 @@ impl CopyTrace {
             Ok(exchange) => (exchange.latency, Ok(exchange.answer.status)),
             Err(Missed::Fault(fault)) => (self.began.elapsed(), Err(fault.cause)),
             Err(Missed::NoRoom) => (self.began.elapsed(), Err(Cause::Budget)),
-            Err(Missed::TooLarge) => (self.began.elapsed(), Err(Cause::TooLarge)),
+            Err(Missed::TooLarge(cut)) => (self.began.elapsed(), Ok(cut.status)),
         };
         self.tracer.side(&SideSpan {
             context: self.own,

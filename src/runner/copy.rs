@@ -1,13 +1,15 @@
 //! The copy of a request to the other side, and its answer to the last byte.
 
+use std::cell::LazyCell;
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, Request, Response, header};
 use http_body_util::BodyExt;
 use parallax_core::check::Check;
-use parallax_core::exchange::{Answer, Body, Digest, Exchange};
-use parallax_core::format::DigestStream;
+use parallax_core::exchange::{Answer, Body, Exchange};
+use parallax_core::format::{DigestStream, decoded_length};
 
 use super::Carried;
 use crate::queue::{Chunks, Reservation};
@@ -23,8 +25,9 @@ pub(super) enum Missed {
     Fault(Fault),
     /// There was no room to hold it.
     NoRoom,
-    /// It is larger than what is kept, and there is nothing yet to hold its digest against.
-    TooLarge,
+    /// It is larger than what is kept, and there is nothing yet to hold its digest against: its head,
+    /// with the digest of what was read.
+    TooLarge(Box<Answer>),
 }
 
 /// What a copy is sent for.
@@ -100,94 +103,82 @@ async fn read(
     strip_hop_by_hop(&mut head.headers);
     let mut body = Reading::Whole(Chunks::default());
     let mut trailers = None;
+    // A digest is for holding against one known answer; two second ones would be cut off at different
+    // places.
+    let other_length = LazyCell::new(|| (why == Why::Check).then(|| decoded_length(&check.answered.answer)));
+    let mut is_cut_off = false;
     while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(|error| Missed::Fault(Fault::exchanging(&error)))?;
         match frame.into_data() {
             Ok(piece) => {
-                let room = body.push(piece, &head.headers, (check, why), reservation)?;
-                if room == Room::Full {
+                let limit = check.operation.body_limit;
+                if !body.push(piece, &head.headers, limit, reservation) {
+                    return Err(Missed::NoRoom);
+                }
+                if body.is_long_enough(&other_length) {
                     // What was not read must not seem to be missing.
                     trailers.clone_from(&check.answered.answer.trailers);
+                    is_cut_off = other_length.is_none();
                     break;
                 }
             }
             Err(frame) => trailers = frame.into_trailers().ok(),
         }
     }
-    Ok(Answer { status: head.status, headers: head.headers, body: body.finish(), trailers })
+    let answer = Answer { status: head.status, headers: head.headers, body: body.finish(), trailers };
+    if is_cut_off { Err(Missed::TooLarge(Box::new(answer))) } else { Ok(answer) }
 }
 
 /// A body that is being read: whole while it is within the limit, then hashed for as long as it
 /// can still equal the answering side's.
 enum Reading {
     Whole(Chunks),
-    Hashing { digest: Box<DigestStream>, other_length: u64 },
-}
-
-#[derive(PartialEq, Eq)]
-enum Room {
-    More,
-    Full,
+    Hashing(Box<DigestStream>),
 }
 
 impl Reading {
+    /// Takes a piece; false where there is no room for it.
     fn push(
         &mut self,
         piece: Bytes,
         headers: &HeaderMap,
-        (check, why): (&Check, Why),
+        limit: usize,
         reservation: &mut Reservation,
-    ) -> Result<Room, Missed> {
+    ) -> bool {
         match self {
-            Self::Whole(chunks) if chunks.length() + piece.len() <= check.operation.body_limit => {
-                if !reservation.grow(piece.len()) {
-                    return Err(Missed::NoRoom);
+            Self::Whole(chunks) if chunks.length() + piece.len() <= limit => {
+                let has_room = reservation.grow(piece.len());
+                if has_room {
+                    chunks.push(piece);
                 }
-                chunks.push(piece);
-                Ok(Room::More)
+                return has_room;
             }
-            // A digest is for holding against one known answer; two second ones would be cut off at
-            // different places.
-            Self::Whole(_) if why != Why::Check => Err(Missed::TooLarge),
             Self::Whole(chunks) => {
                 let mut digest = Box::new(DigestStream::new(headers.get_all(header::CONTENT_ENCODING)));
                 for kept in std::mem::take(chunks).into_pieces() {
                     digest.update(&kept);
                 }
                 digest.update(&piece);
-                let other_length = decoded_length(&check.answered.answer);
-                let room = room_within(&digest, other_length);
-                *self = Self::Hashing { digest, other_length };
-                Ok(room)
+                *self = Self::Hashing(digest);
             }
-            Self::Hashing { digest, other_length } => {
-                digest.update(&piece);
-                Ok(room_within(digest, *other_length))
-            }
+            Self::Hashing(digest) => digest.update(&piece),
+        }
+        true
+    }
+
+    /// An answer that is longer than the other cannot equal it any more, so that an endless one is
+    /// given up here and not at its end; where the other is not known, as soon as it is over the limit.
+    fn is_long_enough(&self, other_length: &impl Deref<Target = Option<u64>>) -> bool {
+        match self {
+            Self::Whole(_) => false,
+            Self::Hashing(digest) => other_length.is_none_or(|length| digest.decoded() > length),
         }
     }
 
     fn finish(self) -> Body {
         match self {
             Self::Whole(chunks) => Body::Whole(chunks.into_bytes()),
-            Self::Hashing { digest, .. } => Body::Digest(digest.finish()),
-        }
-    }
-}
-
-/// An answer that is longer than the other cannot equal it any more, so that an endless one is
-/// given up here and not at its end.
-fn room_within(digest: &DigestStream, other_length: u64) -> Room {
-    if digest.decoded() > other_length { Room::Full } else { Room::More }
-}
-
-fn decoded_length(answer: &Answer) -> u64 {
-    match &answer.body {
-        Body::Digest(Digest { length, .. }) => *length,
-        Body::Whole(bytes) => {
-            let mut digest = DigestStream::new(answer.headers.get_all(header::CONTENT_ENCODING));
-            digest.update(bytes);
-            digest.finish().length
+            Self::Hashing(digest) => Body::Digest(digest.finish()),
         }
     }
 }

@@ -187,7 +187,7 @@ impl Open {
                 }
                 Some(exchange.answer)
             }
-            Err(Missed::NoRoom | Missed::TooLarge) => None,
+            Err(Missed::NoRoom | Missed::TooLarge(_)) => None,
             Err(Missed::Fault(fault)) => {
                 if let Some(pass) = pass {
                     pass.lost();

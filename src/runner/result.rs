@@ -7,7 +7,7 @@ use http::{Extensions, header};
 use parallax_core::check::Check;
 use parallax_core::exchange::{Answer, Body, Exchange, Side};
 use parallax_core::isolation;
-use parallax_core::judge::judge_with;
+use parallax_core::judge::{judge_cut_off, judge_with};
 use parallax_core::recheck::{Finding, Recheck};
 use parallax_core::report::Report;
 use parallax_core::signature::Signature;
@@ -67,7 +67,7 @@ pub(super) async fn ask(
     let asked = copy::ask(access, &shared.carried, (check, why), extensions, reservation).await;
     match &asked {
         Ok(_) => pass.answered(&check.operation.id, shared.lag.of_an_exchange()),
-        Err(Missed::NoRoom | Missed::TooLarge) => {}
+        Err(Missed::NoRoom | Missed::TooLarge(_)) => {}
         Err(Missed::Fault(fault)) => {
             pass.lost();
             let side = access.upstream.side;
@@ -84,18 +84,23 @@ pub(super) async fn judge(
     mut ticket: Ticket,
     reservation: Reservation,
 ) -> Option<Mismatch> {
+    let mut is_cut_off = false;
     let other = match other {
         Ok(exchange) => {
             ticket.observe(exchange.side, exchange.latency);
             Ok(exchange.answer)
         }
+        Err(Missed::TooLarge(cut)) => {
+            is_cut_off = true;
+            Ok(*cut)
+        }
         Err(Missed::NoRoom) => {
             ticket.skip(Skip::Overload);
             return None;
         }
-        Err(Missed::TooLarge) => Err(Cause::TooLarge),
         Err(Missed::Fault(fault)) => Err(fault.cause),
     };
+    note_legacy(&check, other.as_ref(), &ticket);
     let is_large = is_large(&check.answered.answer, other.as_ref().ok());
     let work = {
         let shared = Arc::clone(shared);
@@ -105,7 +110,11 @@ pub(super) async fn judge(
             if other.is_ok() {
                 ticket.met(&check);
             }
-            let judged = judge_with(side, answered, &other, &check.operation.rules, isolation);
+            let rules = &check.operation.rules;
+            let judged = match &other {
+                Ok(cut) if is_cut_off => judge_cut_off(side, answered, cut, rules, isolation),
+                other => judge_with(side, answered, other, rules, isolation),
+            };
             let is_mismatch = matches!(judged.verdict, Verdict::Unmatched(_));
             let (other, recheck, extensions) = match (other, for_recheck) {
                 (Ok(other), Some((recheck, extensions))) if is_mismatch => (other, recheck, extensions),
@@ -116,7 +125,8 @@ pub(super) async fn judge(
                 }
             };
             // What was too large to keep will be so again, and asking for it would tell nothing.
-            let is_kept = matches!(check.answered.answer.body, Body::Whole(_));
+            let is_whole = |answer: &Answer| matches!(answer.body, Body::Whole(_));
+            let is_kept = is_whole(&check.answered.answer) && is_whole(&other);
             let is_within = is_kept && shared.gates.rechecks.may_wait(&check.operation.id, recheck.rate);
             let open = Open { shared, sides, check, extensions, other, judged, ticket, reservation };
             let mismatch = Mismatch::new(open, recheck);
@@ -126,6 +136,16 @@ pub(super) async fn judge(
     };
     // Where comparing failed in a way that it must not, the ticket counts the check as given up.
     if is_large { tokio::task::spawn_blocking(work).await.ok()? } else { work() }
+}
+
+/// How legacy does while the candidate answers clients excuses the candidate where it does the same.
+fn note_legacy(check: &Check, other: Result<&Answer, &Cause>, ticket: &Ticket) {
+    if check.answered.side == Side::Candidate
+        && let Some(when) = check.operation.rollback_when
+    {
+        let is_bad = other.map_or(true, |answer| answer.status.is_server_error());
+        ticket.did(Side::Legacy, is_bad, when);
+    }
 }
 
 /// Whether comparing these may take so long that it is done on a thread of its own. A coded body
@@ -153,7 +173,7 @@ pub(super) fn record(
     let operation = &check.operation;
     let signatures = Signature::all_of(&operation.id, &differences.kept);
     let notice = shared.recorder.count(&operation.id, signatures, Instant::now());
-    let is_asked_for = ticket.stored_id().is_some();
+    let is_asked_for = ticket.may_be_asked_for();
     if notice == Notice::Count && !is_asked_for {
         return;
     }

@@ -5,12 +5,22 @@
 //! What waits is sealed before it gets here; the store keeps bytes that it cannot read, and erases
 //! them with the check's completion.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
 use parallax_core::operation::OperationId;
 use parallax_core::report::ReportedDifference;
 use parallax_core::tally::End;
 use parallax_core::verdict::Skip;
+
+/// How long a check is kept after its end, for whoever has posted it. Also for that long a second one
+/// of its name is the same check.
+pub const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a check is kept after its end that nobody knows the name of: as long as there may be doubt
+/// whether its acceptance has landed.
+pub const KEPT_UNASKED_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// Leases that may run out before a check is given up as `dead_letter`: whatever it is that ends
 /// the process, or keeps it from answering, is not tried for ever.
@@ -26,8 +36,8 @@ pub struct NewCheck {
     pub id: CheckId,
     /// Its operation.
     pub operation_id: OperationId,
-    /// Of its content.
-    pub fingerprint: Fingerprint,
+    /// Of its content; none where nobody knows its name, who could post it again or ask for it.
+    pub fingerprint: Option<Fingerprint>,
     /// When it came.
     pub at: Timestamp,
     /// What becomes of it first.
@@ -63,6 +73,8 @@ pub struct ClaimedCheck {
     pub operation_id: OperationId,
     /// Leases of it that have run out so far.
     pub attempts: u32,
+    /// Whether somebody knows its name and may ask what differs.
+    pub may_be_asked_for: bool,
     /// What is needed to run it, sealed.
     pub sealed: Vec<u8>,
 }

@@ -31,8 +31,8 @@ pub use backend::{
     Backend, MAX_SAMPLES, MAX_SIGNATURES, Minute, Purged, SeenSignature, StoredStage, Write, other_signature,
 };
 pub use checks::{
-    Acceptance, Backlog, Claim, ClaimedCheck, Completion, Fingerprint, KeptCheck, Lease, MAX_ATTEMPTS,
-    NewCheck, NewState, Room,
+    Acceptance, Backlog, Claim, ClaimedCheck, Completion, Fingerprint, KEPT_FOR, KEPT_UNASKED_FOR, KeptCheck,
+    Lease, MAX_ATTEMPTS, NewCheck, NewState, Room,
 };
 pub use error::StoreError;
 pub use handle::Store;

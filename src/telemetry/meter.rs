@@ -2,19 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parallax_core::check::Check;
 use parallax_core::coverage::Item;
 use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::recheck::Finding;
+use parallax_core::rollback::{RollbackWhen, Watch};
 use parallax_core::rule::RuleSpec;
 use parallax_core::tally::{End, Tally};
 use parallax_core::verdict::{Cause, Outcome, Part, Skip};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
-use super::{Ticket, Vectors};
+use super::{Alarms, Ticket, Vectors};
 
 /// Who gave the client its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +81,15 @@ pub(super) struct Counters {
     upstream: Vec<Histogram>,
     /// What of the operation's description checks have met. Locked by runners alone.
     met: Mutex<BTreeSet<Item>>,
+    watched: Watched,
+}
+
+/// What both sides answer clients, and who is told of a candidate that fails them.
+struct Watched {
+    id: OperationId,
+    began: Instant,
+    watch: Watch,
+    alarms: Arc<Alarms>,
 }
 
 /// Quantiles of one side's latency since the process started, estimated from the histogram.
@@ -92,7 +102,19 @@ pub struct Latency {
 }
 
 impl Counters {
-    fn new(id: &str, lasting: Tally, inherited: Tally, vectors: &Vectors) -> Result<Self, prometheus::Error> {
+    fn new(
+        id: &OperationId,
+        (lasting, inherited): (Tally, Tally),
+        vectors: &Vectors,
+        alarms: &Arc<Alarms>,
+    ) -> Result<Self, prometheus::Error> {
+        let watched = Watched {
+            id: id.clone(),
+            began: Instant::now(),
+            watch: Watch::default(),
+            alarms: Arc::clone(alarms),
+        };
+        let id = id.as_str();
         let resolve = |family: &IntCounterVec, words: &mut dyn Iterator<Item = &'static str>| {
             words.map(|word| family.get_metric_with_label_values(&[id, word])).collect::<Result<Vec<_>, _>>()
         };
@@ -114,6 +136,7 @@ impl Counters {
             differences: resolve(&vectors.differences, &mut Part::ALL.iter().map(|part| part.as_str()))?,
             upstream: Side::ALL.iter().map(histogram).collect::<Result<_, _>>()?,
             met: Mutex::default(),
+            watched,
         })
     }
 
@@ -161,12 +184,12 @@ impl Meter {
 
     pub(super) fn new(
         id: &OperationId,
-        lasting: Tally,
-        inherited: Tally,
+        counted: (Tally, Tally),
         rules: &[RuleSpec],
         vectors: &Vectors,
+        alarms: &Arc<Alarms>,
     ) -> Result<Self, prometheus::Error> {
-        let counters = Arc::new(Counters::new(id.as_str(), lasting, inherited, vectors)?);
+        let counters = Arc::new(Counters::new(id, counted, vectors, alarms)?);
         Self::of(counters, id, rules, vectors)
     }
 
@@ -216,6 +239,36 @@ impl Meter {
     /// Records how long a side took from the request fully sent to the head of its answer.
     pub fn observe(&self, side: Side, latency: Duration) {
         self.counters.upstream[side as usize].observe(latency.as_secs_f64());
+    }
+
+    /// Looks at what both sides answer over stretches of this length.
+    pub fn look_over(&self, over: Duration) {
+        self.counters.watched.watch.look_over(over);
+    }
+
+    /// Notes how legacy did while no client is answered by the candidate.
+    pub fn legacy_did(&self, is_bad: bool) {
+        self.counters.watched.watch.legacy_alone(is_bad);
+    }
+
+    /// Notes how a side did while the candidate answers clients, and raises the alarm where the candidate
+    /// fails them.
+    pub fn did(&self, side: Side, is_bad: bool, when: RollbackWhen) {
+        let Watched { id, began, watch, alarms } = &self.counters.watched;
+        let now = began.elapsed();
+        match side {
+            Side::Legacy => watch.legacy(is_bad, now),
+            Side::Candidate => {
+                if let Some(excess) = watch.candidate(is_bad, now, when.errors) {
+                    alarms.raise(id, excess);
+                }
+            }
+        }
+    }
+
+    /// Another candidate may be there from now on than that of which something is known.
+    pub fn forget_candidate(&self) {
+        self.counters.watched.watch.forget_candidate();
     }
 
     /// What was counted since this process started.

@@ -5,6 +5,7 @@
 //! handles are resolved when an operation is registered, so the hot path adds to atomics and
 //! looks nothing up. Labels come from the configuration only, never from traffic.
 
+mod alarms;
 mod clients;
 mod exposition;
 mod meter;
@@ -26,6 +27,7 @@ use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+pub use alarms::Alarms;
 pub use clients::ClientMetrics;
 pub use exposition::{Format, Snapshot};
 pub use meter::{AnsweredBy, Latency, Meter};
@@ -65,6 +67,8 @@ pub struct Telemetry {
     pub spans_dropped: IntCounter,
     /// What requests of no operation looked like.
     pub other_shapes: OtherShapes,
+    /// Operations whose candidate fails clients.
+    pub alarms: Arc<Alarms>,
     meters: Mutex<Meters>,
     other: Other,
 }
@@ -162,6 +166,7 @@ impl Telemetry {
             access_log_dropped,
             spans_dropped,
             other_shapes: OtherShapes::default(),
+            alarms: Arc::default(),
             meters: Mutex::default(),
             other,
         })
@@ -189,7 +194,7 @@ impl Telemetry {
                 let mut lasting = lasting;
                 lasting.add(&meters.ended.remove(id).unwrap_or_default());
                 let inherited = meters.unknown.remove(id).unwrap_or_default();
-                Meter::new(id, lasting, inherited, rules, &self.vectors)?
+                Meter::new(id, (lasting, inherited), rules, &self.vectors, &self.alarms)?
             }
         };
         let meter = Arc::new(meter);

@@ -9,6 +9,7 @@ use parallax_core::exchange::Side;
 use parallax_core::judge::Judged;
 use parallax_core::recheck::Finding;
 use parallax_core::report::ReportedDifference;
+use parallax_core::rollback::RollbackWhen;
 use parallax_core::tally::End;
 use parallax_core::verdict::{Skip, Verdict};
 
@@ -29,6 +30,7 @@ pub struct Ticket {
 
 struct Stored {
     id: CheckId,
+    may_be_asked_for: bool,
     keeper: Box<dyn Keeper>,
     differences: Vec<ReportedDifference>,
 }
@@ -78,9 +80,10 @@ impl Ticket {
         Self { meter: Some(meter), fate: None, stored: None }
     }
 
-    /// The ticket of a check from the store, which was counted when the store accepted it.
-    pub fn stored(meter: Arc<Meter>, id: CheckId, keeper: Box<dyn Keeper>) -> Self {
-        let stored = Box::new(Stored { id, keeper, differences: Vec::new() });
+    /// The ticket of a check from the store, which was counted when the store accepted it, and for
+    /// whose differences somebody may ask or nobody.
+    pub fn stored(meter: Arc<Meter>, id: CheckId, may_be_asked_for: bool, keeper: Box<dyn Keeper>) -> Self {
+        let stored = Box::new(Stored { id, may_be_asked_for, keeper, differences: Vec::new() });
         Self { meter: Some(meter), fate: None, stored: Some(stored) }
     }
 
@@ -88,6 +91,12 @@ impl Ticket {
     #[must_use]
     pub fn stored_id(&self) -> Option<CheckId> {
         self.stored.as_ref().map(|stored| stored.id)
+    }
+
+    /// Whether somebody may ask for this one check, and not only for its kind.
+    #[must_use]
+    pub fn may_be_asked_for(&self) -> bool {
+        self.stored.as_ref().is_some_and(|stored| stored.may_be_asked_for)
     }
 
     /// Notes where the sides disagree, for whoever asks for the check.
@@ -179,6 +188,13 @@ impl Ticket {
     pub fn observe(&self, side: Side, latency: Duration) {
         if let Some(meter) = &self.meter {
             meter.observe(side, latency);
+        }
+    }
+
+    /// Notes how a side did while the candidate answers clients.
+    pub fn did(&self, side: Side, is_bad: bool, when: RollbackWhen) {
+        if let Some(meter) = &self.meter {
+            meter.did(side, is_bad, when);
         }
     }
 

@@ -1,7 +1,10 @@
 //! The article's three counters, decided: what a pair of answers says about the candidate.
 
+use http::header::CONTENT_ENCODING;
+
 use crate::compare::{Compared, Comparison, compare_with};
 use crate::exchange::{Answer, Side};
+use crate::format::decoded_length;
 use crate::isolation::{InProcess, Isolation};
 use crate::rule::Rules;
 use crate::verdict::{Cause, Outcome, Verdict};
@@ -60,6 +63,37 @@ pub fn judge_with(
     };
     let proves_nothing = verdict.outcome() == Outcome::Failed;
     Judged { verdict, masked: if proves_nothing { Vec::new() } else { masked } }
+}
+
+/// Judges a pair of which the other side's answer was read up to a limit only: `cut` has the digest of
+/// what was read. A longer body is another one; of any other nothing is known but its head.
+#[must_use]
+pub fn judge_cut_off(
+    answering: Side,
+    answered: &Answer,
+    cut: &Answer,
+    rules: &Rules,
+    isolation: &dyn Isolation,
+) -> Judged {
+    // What was not read must not seem to be missing.
+    let mut other = Answer { trailers: answered.trailers.clone(), ..cut.clone() };
+    if decoded_length(cut) > decoded_length(answered) {
+        return judge_with(answering, answered, &Ok(other), rules, isolation);
+    }
+    other.body = answered.body.clone();
+    other.headers.remove(CONTENT_ENCODING);
+    for coding in answered.headers.get_all(CONTENT_ENCODING) {
+        other.headers.append(CONTENT_ENCODING, coding.clone());
+    }
+    let judged = judge_with(answering, answered, &Ok(other), rules, isolation);
+    let is_body_ignored = rules.ignored(&rules.at_part("body")).is_some();
+    match judged.verdict {
+        Verdict::Unmatched(_) => judged,
+        Verdict::Matched(_) | Verdict::Failed(_) if is_body_ignored => judged,
+        Verdict::Matched(_) | Verdict::Failed(_) => {
+            Judged { verdict: Verdict::Failed(Cause::TooLarge), masked: Vec::new() }
+        }
+    }
 }
 
 fn is_fault(answer: &Answer) -> bool {

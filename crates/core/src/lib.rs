@@ -32,6 +32,7 @@ pub mod recorded;
 pub mod redaction;
 pub mod relation;
 pub mod report;
+pub mod rollback;
 pub mod router;
 pub mod rule;
 pub mod signature;

@@ -14,8 +14,9 @@ use crate::label::labels;
 use crate::ratio::Ratio;
 use crate::recheck::Recheck;
 use crate::redaction::Redaction;
+use crate::rollback::RollbackWhen;
 use crate::rule::Rules;
-use crate::stage::InitialStage;
+use crate::stage::{InitialStage, Steps};
 use crate::template::{Template, is_dot_segment};
 use crate::verdict::Skip;
 
@@ -156,6 +157,10 @@ pub struct Operation {
     pub sample: Ratio,
     /// What is demanded before it may be switched.
     pub target: Target,
+    /// Its way through canary.
+    pub steps: Steps,
+    /// When it is rolled back by itself.
+    pub rollback_when: Option<RollbackWhen>,
     /// Whether its requests may run on both sides.
     pub idempotent: Idempotent,
     /// How its requests are read as GraphQL, where they are; then what they ask for decides.
@@ -282,6 +287,8 @@ mod tests {
             when: When::After,
             recheck: None,
             durable: false,
+            steps: Steps::default(),
+            rollback_when: None,
             body_limit: 1,
             rules: Rules::default(),
             redaction: Redaction::default(),

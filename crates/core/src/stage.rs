@@ -9,6 +9,10 @@ use crate::exchange::Side;
 use crate::label::labels;
 use crate::ratio::Ratio;
 
+mod steps;
+
+pub use steps::Steps;
+
 labels! {
     /// The name of a stage, without the data it carries.
     pub enum StageName {
@@ -110,6 +114,20 @@ impl Stage {
             Self::Complete => (Side::Candidate, false),
         };
         Plan { answering, checked, falls_back: checked && answering == Side::Candidate }
+    }
+
+    /// The plan for a request that somebody wants answered by this side: it is checked as others are, and
+    /// nobody else answers in its place.
+    #[must_use]
+    pub fn plan_pinned(self, side: Side) -> Plan {
+        Plan { answering: side, falls_back: false, ..self.plan(None) }
+    }
+
+    /// Whether the candidate answers clients for whom legacy stands by: then it is rolled back by itself
+    /// where it fails them.
+    #[must_use]
+    pub fn is_watched(self) -> bool {
+        matches!(self, Self::Canary(_) | Self::Switched)
     }
 
     /// Whether a request's client matters for its plan.

@@ -337,3 +337,29 @@ fn what_a_rule_masked_is_told_with_the_verdict() {
     let lost = judge::judge(Side::Legacy, &body(200, 1, 1), &Err(Cause::Timeout), &rules);
     assert_eq!(lost, Judged { verdict: Verdict::Failed(Cause::Timeout), masked: vec![] });
 }
+
+#[test]
+fn of_an_answer_that_was_cut_off_only_the_head_and_the_length_are_known() {
+    use parallax_core::isolation::InProcess;
+    let verdict = |answered: &Answer, cut: &Answer, rules: &Rules| {
+        word(&judge::judge_cut_off(Side::Legacy, answered, cut, rules, &InProcess).verdict)
+    };
+    let none = Rules::default();
+    let long = json(200, r#"[1, 2, 3, 4]"#);
+    let cut = |status, content_type: &str, body: &str| digested(&answer(status, content_type, body));
+    let json_cut = |status| cut(status, "application/json", "[1, 2");
+    assert_eq!(verdict(&long, &json_cut(200), &none), "failed too_large");
+    assert_eq!(verdict(&json(500, "[1, 2, 3]"), &json_cut(500), &none), "failed too_large");
+    for unlike in [json_cut(404), json_cut(500), cut(200, "text/html", "[1, 2")] {
+        assert!(verdict(&long, &unlike, &none).starts_with("unmatched"), "{unlike:?}");
+    }
+    assert_eq!(verdict(&gzipped(&long), &json_cut(200), &none), "failed too_large", "another coding is none");
+    let opaque = |body: &str| answer(200, "application/octet-stream", body);
+    let opaque_cut = cut(200, "application/octet-stream", "abcd");
+    assert!(verdict(&opaque("ab"), &opaque_cut, &none).starts_with("unmatched"), "it is longer");
+    assert_eq!(verdict(&opaque("abcd"), &opaque_cut, &none), "failed too_large", "it may go on");
+    assert_eq!(verdict(&json(200, "[1]"), &json_cut(200), &none), "failed too_large", "spelling may differ");
+    assert!(verdict(&long, &json_cut(200), &ignoring("$.body")).starts_with("matched"));
+    let trailers = Answer { trailers: Some(headers(&[("grpc-status", "0")])), ..long };
+    assert_eq!(verdict(&trailers, &json_cut(200), &none), "failed too_large", "trailers come at the end");
+}

@@ -35,6 +35,8 @@ fn operation(redaction: Redaction) -> Arc<Operation> {
         graphql: None,
         documented: parallax_core::coverage::Documented::default(),
         durable: false,
+        steps: parallax_core::stage::Steps::default(),
+        rollback_when: None,
         body_limit: 1 << 20,
         rules: Rules::default(),
         redaction,

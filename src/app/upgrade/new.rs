@@ -101,6 +101,8 @@ async fn take_over(wire: &mut Wire, settings: Settings) -> Result<Running, Start
     let FromOld::Go = hear(wire).await? else { return Err(HandOverError::OutOfTurn.into()) };
     let mut running = prepared.serve()?;
     say(wire, &FromNew::Serving).await?;
+    // Not earlier: should this process end, what it completes is in the other's store, and not in its counts.
+    running.feeding.go_on().await;
     match hear(wire).await {
         Ok(FromOld::Closed { transitions }) => {
             running.parts.rollout.adopt(transitions.into_iter().filter_map(Moved::transition).collect());

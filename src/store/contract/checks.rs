@@ -1,12 +1,15 @@
 //! What every backend promises of checks that were accepted for good.
 
+use std::time::Duration;
+
+use jiff::SignedDuration;
 use parallax_core::report::ReportedDifference;
 use parallax_core::tally::End;
 
 use super::*;
 use crate::store::{
-    Acceptance, Backlog, Claim, ClaimedCheck, Completion, KeptCheck, Lease, MAX_ATTEMPTS, NewCheck, NewState,
-    Room,
+    Acceptance, Backlog, Claim, ClaimedCheck, Completion, KEPT_FOR, KEPT_UNASKED_FOR, KeptCheck, Lease,
+    MAX_ATTEMPTS, NewCheck, NewState, Room,
 };
 
 const ALL: Room = Room { checks: 1_000, bytes: u64::MAX };
@@ -15,7 +18,7 @@ fn waiting(number: u128, name: &str, sealed: &[u8]) -> NewCheck {
     NewCheck {
         id: CheckId(number),
         operation_id: operation(name),
-        fingerprint: [7; 16],
+        fingerprint: Some([7; 16]),
         at: at(0),
         state: NewState::Waiting(sealed.to_vec()),
     }
@@ -80,7 +83,7 @@ fn a_check_that_is_done_twice_counts_once(backend: &mut dyn Backend) {
 
 fn the_same_check_again_counts_once_and_another_content_is_refused(backend: &mut dyn Backend) {
     let check = waiting(1, "a", b"one");
-    let other = NewCheck { fingerprint: [8; 16], ..waiting(1, "a", b"two") };
+    let other = NewCheck { fingerprint: Some([8; 16]), ..waiting(1, "a", b"two") };
     // Sealing the same twice gives other bytes; it is the fingerprint that counts.
     let again = waiting(1, "a", b"sealed once more");
     let said = accept(backend, &[check.clone(), again.clone(), other.clone(), waiting(2, "a", b"")]);
@@ -147,8 +150,13 @@ fn checks_are_claimed_in_their_order_and_each_by_one(backend: &mut dyn Backend) 
     assert_eq!(claim(backend, 1, 2, ALL), [(9, 0)]);
     assert_eq!(claim(backend, 29, 2, ALL), []);
     assert_eq!(backend.backlog().expect("a backlog")[0].checks, 3, "claimed is not done");
-    let expected =
-        ClaimedCheck { id: CheckId(5), operation_id: operation("a"), attempts: 1, sealed: vec![0; 10] };
+    let expected = ClaimedCheck {
+        id: CheckId(5),
+        operation_id: operation("a"),
+        attempts: 1,
+        may_be_asked_for: true,
+        sealed: vec![0; 10],
+    };
     let room = Room { checks: 1, ..ALL };
     let claimed = backend.claim(at(30), lease(3, 60), room);
     assert_eq!(claimed, Ok(Claim { checks: vec![expected], dead: vec![] }), "after its lease");
@@ -211,6 +219,26 @@ fn what_is_done_is_forgotten_after_its_time_and_what_waits_is_not(backend: &mut 
     assert_eq!(total(backend).matched, 3, "counts are lasting");
 }
 
+fn what_nobody_can_ask_for_is_forgotten_earlier(backend: &mut dyn Backend) {
+    let unnamed = |number| NewCheck { fingerprint: None, ..waiting(number, "a", b"") };
+    assert_eq!(accept(backend, &[unnamed(1), waiting(2, "a", b""), unnamed(3)]), [Acceptance::New; 3]);
+    let claimed = backend.claim(at(0), lease(1, 30), ALL).expect("a claim").checks;
+    assert_eq!(claimed.iter().map(|check| check.may_be_asked_for).collect::<Vec<_>>(), [false, true, false]);
+    write(backend, &[done(1, MATCHED), done(2, MATCHED)]);
+    let after = |kept: Duration| at(60) + SignedDuration::try_from(kept).expect("a short time");
+    // What is forgotten at an instant is what would have been kept for the whole time until then.
+    let forget_at = |backend: &mut dyn Backend, now: Timestamp| {
+        backend.forget_done(now - SignedDuration::try_from(KEPT_FOR).expect("a short time"), 9)
+    };
+    assert_eq!(forget_at(backend, after(KEPT_UNASKED_FOR)), Ok(0));
+    assert_eq!(forget_at(backend, after(KEPT_UNASKED_FOR + Duration::from_secs(1))), Ok(1));
+    assert_eq!(backend.kept(CheckId(1)), Ok(None));
+    assert!(backend.kept(CheckId(2)).expect("a check").is_some());
+    assert!(backend.kept(CheckId(3)).expect("a check").is_some(), "it is not done");
+    assert_eq!(forget_at(backend, after(KEPT_FOR)), Ok(0));
+    assert_eq!(total(backend).matched, 2, "counts are lasting");
+}
+
 fn a_key_stays_until_nothing_waits_that_it_has_sealed(backend: &mut dyn Backend) {
     assert_eq!(backend.use_key(b"one"), Ok(true));
     assert_eq!(backend.use_key(b"two"), Ok(true), "nothing waits");
@@ -235,5 +263,6 @@ contract! {
     who_outlives_others_has_their_checks_at_once,
     a_check_whose_leases_keep_running_out_is_given_up,
     what_is_done_is_forgotten_after_its_time_and_what_waits_is_not,
+    what_nobody_can_ask_for_is_forgotten_earlier,
     a_key_stays_until_nothing_waits_that_it_has_sealed,
 }

@@ -1,6 +1,7 @@
 //! Checks that were accepted, in memory.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
@@ -9,8 +10,8 @@ use parallax_core::report::ReportedDifference;
 use parallax_core::tally::{End, Tally};
 
 use crate::store::checks::{
-    Acceptance, Backlog, Claim, ClaimedCheck, Completion, Fingerprint, KeptCheck, Lease, MAX_ATTEMPTS,
-    NewCheck, NewState, Room,
+    Acceptance, Backlog, Claim, ClaimedCheck, Completion, Fingerprint, KEPT_FOR, KEPT_UNASKED_FOR, KeptCheck,
+    Lease, MAX_ATTEMPTS, NewCheck, NewState, Room,
 };
 
 /// Checks that were accepted.
@@ -32,7 +33,7 @@ const MAX_DONE: usize = 100_000;
 struct Kept {
     number: u64,
     operation_id: OperationId,
-    fingerprint: Fingerprint,
+    fingerprint: Option<Fingerprint>,
     at: Timestamp,
     done: Option<(Timestamp, End)>,
     differences: Vec<ReportedDifference>,
@@ -86,7 +87,8 @@ impl Checks {
     /// The operation whose counts change, where they do.
     pub(super) fn complete(&mut self, completion: &Completion) -> Option<OperationId> {
         let kept = self.by_id.get_mut(&completion.id).filter(|kept| kept.done.is_none())?;
-        kept.done = Some((completion.at, completion.end));
+        let early = if kept.fingerprint.is_some() { Duration::ZERO } else { KEPT_FOR - KEPT_UNASKED_FOR };
+        kept.done = Some((completion.at.checked_sub(early).unwrap_or(Timestamp::MIN), completion.end));
         kept.differences.clone_from(&completion.differences);
         self.queue.remove(&kept.number);
         let operation_id = kept.operation_id.clone();
@@ -128,8 +130,13 @@ impl Checks {
             }
             left = left.saturating_sub(bytes);
             (queued.lease, queued.attempts) = (Some(lease), attempts);
-            let sealed = queued.sealed.clone();
-            claim.checks.push(ClaimedCheck { id: queued.id, operation_id, attempts, sealed });
+            claim.checks.push(ClaimedCheck {
+                id: queued.id,
+                operation_id,
+                attempts,
+                may_be_asked_for: kept.fingerprint.is_some(),
+                sealed: queued.sealed.clone(),
+            });
         }
         (claim, dead)
     }

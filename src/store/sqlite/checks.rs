@@ -14,8 +14,8 @@ use super::sql;
 use super::write::{count, execute};
 use crate::store::backend::Minute;
 use crate::store::checks::{
-    Acceptance, Backlog, Claim, ClaimedCheck, Completion, KeptCheck, Lease, MAX_ATTEMPTS, NewCheck, NewState,
-    Room,
+    Acceptance, Backlog, Claim, ClaimedCheck, Completion, KEPT_FOR, KEPT_UNASKED_FOR, KeptCheck, Lease,
+    MAX_ATTEMPTS, NewCheck, NewState, Room,
 };
 
 /// What a transaction counts, gathered so that each row of the counts is touched once.
@@ -34,10 +34,11 @@ impl Counts {
 
 pub(super) fn accept(to: &Connection, check: &NewCheck, counts: &mut Counts) -> rusqlite::Result<Acceptance> {
     let id = key(check.id);
+    let fingerprint = check.fingerprint.as_ref().map_or(&[][..], |fingerprint| fingerprint);
     let mut statement = to.prepare_cached(sql::FINGERPRINT)?;
     let known = statement.query_row([&id], |row| row.get::<_, Vec<u8>>(0)).optional()?;
     if let Some(known) = known {
-        let is_same = known == check.fingerprint;
+        let is_same = known == fingerprint;
         return Ok(if is_same { Acceptance::Known } else { Acceptance::Conflict });
     }
     let skipped = match check.state {
@@ -47,7 +48,7 @@ pub(super) fn accept(to: &Connection, check: &NewCheck, counts: &mut Counts) -> 
     let done_at = skipped.map(|_| nanoseconds(check.at));
     let operation_id = check.operation_id.as_str();
     let at = nanoseconds(check.at);
-    let values = params![id, operation_id, check.fingerprint, at, done_at, skipped.map(Skip::as_str)];
+    let values = params![id, operation_id, fingerprint, at, done_at, skipped.map(Skip::as_str)];
     execute(to, sql::ADD_CHECK, values)?;
     if let NewState::Waiting(sealed) = &check.state {
         let seq = to.last_insert_rowid();
@@ -71,7 +72,9 @@ pub(super) fn complete(
     };
     let differences = &completion.differences;
     let differences = (!differences.is_empty()).then(|| json(differences)).transpose()?;
-    let values = params![key(completion.id), nanoseconds(completion.at), outcome, reason, differences];
+    let dated_back = completion.at.checked_sub(KEPT_FOR - KEPT_UNASKED_FOR).unwrap_or(Timestamp::MIN);
+    let (at, dated_back) = (nanoseconds(completion.at), nanoseconds(dated_back));
+    let values = params![key(completion.id), at, outcome, reason, differences, dated_back];
     let ended = to
         .prepare_cached(sql::END_CHECK)?
         .query_row(values, |row| Ok((row.get::<_, i64>(0)?, parsed(row, 1)?)))
@@ -90,6 +93,7 @@ struct Claimable {
     attempts: u32,
     id: CheckId,
     operation_id: OperationId,
+    may_be_asked_for: bool,
 }
 
 pub(super) fn claim(to: &Connection, now: Timestamp, lease: Lease, room: Room) -> rusqlite::Result<Claim> {
@@ -97,7 +101,7 @@ pub(super) fn claim(to: &Connection, now: Timestamp, lease: Lease, room: Room) -
     let mut counts = Counts::default();
     let mut left = room.bytes;
     for check in claimable(to, now, room.checks)? {
-        let Claimable { seq, bytes, attempts, id, operation_id } = check;
+        let Claimable { seq, bytes, attempts, id, operation_id, may_be_asked_for } = check;
         if attempts >= MAX_ATTEMPTS {
             complete(
                 to,
@@ -114,7 +118,7 @@ pub(super) fn claim(to: &Connection, now: Timestamp, lease: Lease, room: Room) -
         let values = params![seq, lease.holder.cast_signed(), nanoseconds(lease.until), attempts];
         execute(to, sql::TAKE_LEASE, values)?;
         let sealed = to.prepare_cached(sql::SEALED)?.query_row([seq], |row| row.get(0))?;
-        claim.checks.push(ClaimedCheck { id, operation_id, attempts, sealed });
+        claim.checks.push(ClaimedCheck { id, operation_id, attempts, may_be_asked_for, sealed });
     }
     counts.write(to)?;
     Ok(claim)
@@ -130,6 +134,7 @@ fn claimable(from: &Connection, now: Timestamp, limit: usize) -> rusqlite::Resul
             attempts: row.get(2)?,
             id: CheckId(u128::from_be_bytes(row.get(3)?)),
             operation_id: parsed(row, 4)?,
+            may_be_asked_for: row.get(5)?,
         })
     })?;
     rows.collect()

@@ -103,7 +103,44 @@ impl Sqlite {
     /// Does what is no batch of writes, in a transaction of its own.
     fn alone<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let result = write::alone(self.connected()?, work);
-        result.map_err(|error| self.failed(&error))
+        self.settled(result)
+    }
+
+    /// What came of a transaction. One whose commit has failed is looked up, never repeated.
+    fn settled<T>(&mut self, result: Result<T, Failure<T>>) -> Result<T, StoreError> {
+        match result {
+            Ok(done) => Ok(done),
+            Err(Failure::Conflict { operation_id, revision }) => {
+                Err(StoreError::Conflict { operation_id, revision })
+            }
+            Err(Failure::Sql(error)) => {
+                let explained = explain(&self.place(), &error);
+                if !explained.is_refusal() {
+                    self.failed(&error);
+                }
+                Err(explained)
+            }
+            Err(Failure::Commit { number, done, error }) => {
+                let explained = self.failed(&error);
+                // Asking opens the file once more, and settles what is in its log first.
+                match self.read(read::last_commit) {
+                    Ok(last) if last == number => Ok(done),
+                    Ok(_) => Err(explained),
+                    Err(_) => Err(StoreError::Unsettled { place: self.place(), detail: error.to_string() }),
+                }
+            }
+        }
+    }
+
+    /// Erases from the log what has waited, once nothing waits any more. Where somebody else reads the
+    /// file, the next time will do.
+    fn erase_log(&mut self) -> Result<(), StoreError> {
+        let is_waiting = self.read(|connection| connection.prepare(sql::IS_WAITING)?.exists([]))?;
+        let path = self.path.clone();
+        if !is_waiting && let Err(error) = open::settle(self.connected()?, &path) {
+            tracing::debug!(%error, "the store's log could not be emptied yet");
+        }
+        Ok(())
     }
 
     fn failed(&mut self, error: &rusqlite::Error) -> StoreError {
@@ -117,28 +154,8 @@ impl Backend for Sqlite {
     fn write(&mut self, batch: &[Write]) -> Result<Vec<Acceptance>, StoreError> {
         batch.iter().try_for_each(Write::validate)?;
         self.keep_reserve(batch)?;
-        match write::all(self.connected()?, batch) {
-            Ok(accepted) => Ok(accepted),
-            Err(Failure::Conflict { operation_id, revision }) => {
-                Err(StoreError::Conflict { operation_id, revision })
-            }
-            Err(Failure::Sql(error)) => {
-                let explained = explain(&self.place(), &error);
-                if !explained.is_refusal() {
-                    self.failed(&error);
-                }
-                Err(explained)
-            }
-            Err(Failure::Commit { number, accepted, error }) => {
-                let explained = self.failed(&error);
-                // Asking opens the file once more, and settles what is in its log first.
-                match self.read(read::last_commit) {
-                    Ok(last) if last == number => Ok(accepted),
-                    Ok(_) => Err(explained),
-                    Err(_) => Err(StoreError::Unsettled { place: self.place(), detail: error.to_string() }),
-                }
-            }
-        }
+        let result = write::all(self.connected()?, batch);
+        self.settled(result)
     }
 
     fn totals(&mut self) -> Result<Vec<(OperationId, Tally)>, StoreError> {
@@ -210,7 +227,11 @@ impl Backend for Sqlite {
     }
 
     fn forget_done(&mut self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.alone(|connection| checks::forget_done(connection, before, limit))
+        let forgotten = self.alone(|connection| checks::forget_done(connection, before, limit))?;
+        if forgotten < limit {
+            self.erase_log()?;
+        }
+        Ok(forgotten)
     }
 
     fn use_key(&mut self, key_id: &[u8]) -> Result<bool, StoreError> {

@@ -116,9 +116,10 @@ pub(super) const ADD_WAITING: &str = "INSERT INTO queue (seq, bytes) VALUES (?1,
 
 pub(super) const ADD_SEALED: &str = "INSERT INTO sealed (seq, body) VALUES (?1, ?2)";
 
-/// Ends a check that is not done, and tells which row and whose it is.
+/// Ends a check that is not done, and tells which row and whose it is. One without a fingerprint is
+/// dated back, so that it is forgotten earlier than the others.
 pub(super) const END_CHECK: &str = "
-    UPDATE checks SET done_at = ?2, outcome = ?3, reason = ?4, differences = ?5
+    UPDATE checks SET done_at = iif(fingerprint = x'', ?6, ?2), outcome = ?3, reason = ?4, differences = ?5
     WHERE id = ?1 AND done_at IS NULL RETURNING seq, operation_id";
 
 pub(super) const DEQUEUE: &str = "DELETE FROM queue WHERE seq = ?1";
@@ -126,7 +127,8 @@ pub(super) const DEQUEUE: &str = "DELETE FROM queue WHERE seq = ?1";
 pub(super) const ERASE_SEALED: &str = "DELETE FROM sealed WHERE seq = ?1";
 
 pub(super) const CLAIMABLE: &str = "
-    SELECT queue.seq, queue.bytes, queue.attempts + (queue.holder <> 0), checks.id, checks.operation_id
+    SELECT queue.seq, queue.bytes, queue.attempts + (queue.holder <> 0), checks.id, checks.operation_id,
+           checks.fingerprint <> x''
     FROM queue JOIN checks USING (seq) WHERE queue.until <= ?1 ORDER BY queue.seq LIMIT ?2";
 
 pub(super) const TAKE_LEASE: &str = "UPDATE queue SET holder = ?2, until = ?3, attempts = ?4 WHERE seq = ?1";

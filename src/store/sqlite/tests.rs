@@ -4,10 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use parallax_core::stage::Stage;
+use parallax_core::tally::End;
 use rusqlite::ffi;
 use tempfile::TempDir;
 
 use super::*;
+use crate::store::checks::{Completion, NewCheck, NewState};
 use crate::store::contract::{counted, operation, tally, transition};
 
 struct Place {
@@ -239,6 +241,35 @@ fn a_failed_commit_is_looked_up_and_not_repeated() {
     store.write(&[]).expect("a write");
     assert_eq!(store.read(read::last_commit), Ok(last + 1));
     assert!(!store.is_suspect, "what was in the log is in the file");
+}
+
+#[test]
+fn what_has_waited_is_erased_from_the_log_too() {
+    let place = Place::new();
+    let mut store = place.open().expect("a new store");
+    let id = CheckId(7);
+    let check = NewCheck {
+        id,
+        operation_id: operation("a"),
+        fingerprint: None,
+        at: Timestamp::UNIX_EPOCH,
+        state: NewState::Waiting(b"what was sealed".repeat(100)),
+    };
+    store.write(&[Write::Check(Box::new(check))]).expect("a write");
+    let is_readable = || {
+        let files = fs::read_dir(place.directory.path()).expect("a directory");
+        let bytes = files.flat_map(|file| fs::read(file.expect("a file").path()).expect("its bytes"));
+        memchr::memmem::find(&bytes.collect::<Vec<_>>(), b"what was sealed").is_some()
+    };
+    assert!(is_readable());
+    store.forget_done(Timestamp::MIN, 9).expect("nothing is done");
+    assert!(is_readable(), "it waits");
+    let (at, end) = (Timestamp::UNIX_EPOCH, End::DEAD_LETTER);
+    let done = Completion { id, at, end, differences: Vec::new() };
+    store.write(&[Write::Done(Box::new(done))]).expect("a write");
+    store.forget_done(Timestamp::MIN, 9).expect("nothing is old enough");
+    assert!(store.kept(id).expect("a read").is_some());
+    assert!(!is_readable());
 }
 
 #[test]

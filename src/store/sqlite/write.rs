@@ -17,62 +17,75 @@ use crate::store::backend::{MAX_SAMPLES, MAX_SIGNATURES, Minute, Purged, Write, 
 use crate::store::checks::Acceptance;
 use crate::store::terms;
 
-/// Why a batch was not written, or is not known to have been.
-pub(super) enum Failure {
+/// Why a transaction was not done, or is not known to have been.
+pub(super) enum Failure<T> {
     /// A statement failed: nothing was written.
     Sql(rusqlite::Error),
     /// Another transition has that revision: nothing was written.
     Conflict { operation_id: OperationId, revision: u64 },
     /// The commit of the transaction with this number failed: it may have been written.
-    Commit { number: i64, accepted: Vec<Acceptance>, error: rusqlite::Error },
+    Commit { number: i64, done: T, error: rusqlite::Error },
 }
 
-impl From<rusqlite::Error> for Failure {
+impl<T> From<rusqlite::Error> for Failure<T> {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
     }
 }
 
 /// Writes all of the batch, or nothing.
-pub(super) fn all(connection: &mut Connection, batch: &[Write]) -> Result<Vec<Acceptance>, Failure> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let number = transaction.query_row(sql::COUNT_COMMIT, [], |row| row.get(0))?;
-    let (mut accepted, mut counts) = (Vec::new(), Counts::default());
-    for write in batch {
-        match write {
-            Write::Tally { operation_id, minute, tally } => {
-                count(&transaction, operation_id, *minute, tally)?;
-            }
-            Write::Seen { signature, explanations, count, at } => {
-                let id = see(&transaction, signature, *count, *at)?;
-                // What is counted as `other` is explained by that.
-                if id == signature.id && !explanations.is_empty() {
-                    explain(&transaction, id, explanations)?;
-                }
-            }
-            Write::Noise { signature, count, at } => hear(&transaction, signature, *count, *at)?,
-            Write::Sample(report) => keep_sample(&transaction, report)?,
-            Write::Transition(transition) => move_stage(&transaction, transition)?,
-            Write::Check(check) => accepted.push(accept(&transaction, check, &mut counts)?),
-            Write::Done(completion) => complete(&transaction, completion, &mut counts)?,
-        }
-    }
-    counts.write(&transaction)?;
-    match transaction.commit() {
-        Ok(()) => Ok(accepted),
-        Err(error) => Err(Failure::Commit { number, accepted, error }),
-    }
+pub(super) fn all(
+    connection: &mut Connection,
+    batch: &[Write],
+) -> Result<Vec<Acceptance>, Failure<Vec<Acceptance>>> {
+    numbered(connection, |transaction| write_each(transaction, batch))
 }
 
 /// What is no batch of writes, in a transaction of its own.
 pub(super) fn alone<T>(
     connection: &mut Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
+) -> Result<T, Failure<T>> {
+    numbered(connection, |transaction| Ok(work(transaction)?))
+}
+
+/// A transaction with a number, by which it is known whether its commit has landed.
+fn numbered<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> Result<T, Failure<T>>,
+) -> Result<T, Failure<T>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let number = transaction.query_row(sql::COUNT_COMMIT, [], |row| row.get(0))?;
     let done = work(&transaction)?;
-    transaction.commit()?;
-    Ok(done)
+    match transaction.commit() {
+        Ok(()) => Ok(done),
+        Err(error) => Err(Failure::Commit { number, done, error }),
+    }
+}
+
+fn write_each(to: &Connection, batch: &[Write]) -> Result<Vec<Acceptance>, Failure<Vec<Acceptance>>> {
+    let (mut accepted, mut counts) = (Vec::new(), Counts::default());
+    for write in batch {
+        match write {
+            Write::Tally { operation_id, minute, tally } => {
+                count(to, operation_id, *minute, tally)?;
+            }
+            Write::Seen { signature, explanations, count, at } => {
+                let id = see(to, signature, *count, *at)?;
+                // What is counted as `other` is explained by that.
+                if id == signature.id && !explanations.is_empty() {
+                    explain(to, id, explanations)?;
+                }
+            }
+            Write::Noise { signature, count, at } => hear(to, signature, *count, *at)?,
+            Write::Sample(report) => keep_sample(to, report)?,
+            Write::Transition(transition) => move_stage(to, transition)?,
+            Write::Check(check) => accepted.push(accept(to, check, &mut counts)?),
+            Write::Done(completion) => complete(to, completion, &mut counts)?,
+        }
+    }
+    counts.write(to)?;
+    Ok(accepted)
 }
 
 /// Forgets what is old, at most `limit` rows of each kind.
@@ -176,7 +189,7 @@ fn trim(to: &Connection, signature_id: &str) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn move_stage(to: &Connection, transition: &Transition) -> Result<(), Failure> {
+fn move_stage<T>(to: &Connection, transition: &Transition) -> Result<(), Failure<T>> {
     let row = AuditRow::of(transition)?;
     let written = to
         .prepare_cached(sql::AUDIT_OF_REVISION)?

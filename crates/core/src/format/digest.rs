@@ -11,7 +11,7 @@ use http::header::GetAll;
 use sha2::{Digest as _, Sha256};
 
 use super::coding::{Codings, Sink, Stage};
-use crate::exchange::Digest;
+use crate::exchange::{Answer, Body, Digest};
 
 /// Decoded bytes that any coded body may have; beyond them no more than [`RATIO`] times what came,
 /// so that a bomb costs the thread that reads it no more than a large body would.
@@ -69,6 +69,19 @@ impl Sink for Hashing {
     fn pass(&mut self, bytes: usize) -> io::Result<()> {
         self.passed = self.passed.saturating_add(bytes as u64);
         self.check()
+    }
+}
+
+/// The length of an answer's body, decoded.
+#[must_use]
+pub fn decoded_length(answer: &Answer) -> u64 {
+    match &answer.body {
+        Body::Digest(Digest { length, .. }) => *length,
+        Body::Whole(bytes) => {
+            let mut stream = DigestStream::new(answer.headers.get_all(http::header::CONTENT_ENCODING));
+            stream.update(bytes);
+            stream.finish().length
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 
 pub(crate) use coding::{Codings, DecodeError, decode};
-pub use digest::DigestStream;
+pub use digest::{DigestStream, decoded_length};
 pub(crate) use markup::{shaped, without_echoes};
 pub(crate) use media::{BodyKind, MediaType};
 pub(crate) use text::as_documents;

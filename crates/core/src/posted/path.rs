@@ -188,10 +188,15 @@ fn check_decoded(path: &[u8]) -> Result<(), TargetError> {
             return Err(TargetError::Percent);
         }
     }
-    if path.starts_with(b"//") {
+    let skeleton = skeleton(path);
+    let mut segments = skeleton.split('/').skip(1).map(name_of).peekable();
+    if let Some(first) = segments.next()
+        && first.is_empty()
+        && segments.peek().is_some()
+    {
         return Err(TargetError::TwoSlashes);
     }
-    if skeleton(path).split('/').any(is_dot_segment) {
+    if skeleton.split('/').map(name_of).any(|name| matches!(name, "." | "..")) {
         return Err(TargetError::DotSegment);
     }
     Ok(())
@@ -243,34 +248,42 @@ fn is_like_a_stop(character: char) -> bool {
     matches!(character, '\u{3002}' | '\u{ff61}' | '\u{fe12}' | '\u{2024}' | '\u{fe52}' | '\u{ff0e}')
 }
 
-/// `.` or `..`, with `;parameters` (as servlet containers drop them) or spaces (as file systems do)
-/// behind it or not.
-fn is_dot_segment(segment: &str) -> bool {
-    let name = segment.split(';').next().unwrap_or_default().trim();
-    matches!(name, "." | "..")
+/// What is left of a segment for readers that drop `;parameters` (as servlet containers do) or spaces
+/// around it (as file systems do).
+fn name_of(segment: &str) -> &str {
+    segment.split(';').next().unwrap_or_default().trim()
 }
 
-/// Decoded once; none where there is nothing to decode. A `%` that encodes nothing stays.
+/// Decoded once; none where there is nothing to decode. `%u002e` is a spelling of no standard that some
+/// take. A `%` that encodes nothing stays.
 fn decode(path: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path;
     let mut found = false;
     while let Some(at) = memchr::memchr(b'%', rest) {
         decoded.extend_from_slice(&rest[..at]);
-        match rest[at + 1..].first_chunk::<2>().and_then(|digits| byte_of(*digits)) {
-            Some(byte) => {
-                decoded.push(byte);
-                rest = &rest[at + 3..];
-                found = true;
-            }
-            None => {
-                decoded.push(b'%');
-                rest = &rest[at + 1..];
-            }
+        let behind = &rest[at + 1..];
+        if let Some(byte) = behind.first_chunk::<2>().and_then(|digits| byte_of(*digits)) {
+            decoded.push(byte);
+            rest = &behind[2..];
+            found = true;
+        } else if let Some(character) = behind.first_chunk::<5>().and_then(unicode_of) {
+            decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            rest = &behind[5..];
+            found = true;
+        } else {
+            decoded.push(b'%');
+            rest = behind;
         }
     }
     decoded.extend_from_slice(rest);
     found.then_some(decoded)
+}
+
+fn unicode_of(digits: &[u8; 5]) -> Option<char> {
+    let [b'u' | b'U', a, b, c, d] = *digits else { return None };
+    let (high, low) = (byte_of([a, b])?, byte_of([c, d])?);
+    char::from_u32(u32::from(u16::from_be_bytes([high, low])))
 }
 
 fn byte_of(digits: [u8; 2]) -> Option<u8> {

@@ -64,16 +64,13 @@ fn read_request(document: &Document, node: NodeId) -> Result<(String, Request), 
     let post_data = member(document, node, "postData");
     let body = post_data.map(|data| body(document, data, &mut headers)).transpose()?.flatten();
     let has_body = member(document, node, "bodySize").is_some_and(|size| is_positive(document, size));
-    if body.is_none()
-        && (has_body
-            || post_data.is_some_and(|data| {
-                member(document, data, "params")
-                    .is_some_and(|params| document.elements(params).next().is_some())
-            }))
-    {
+    let params = post_data.and_then(|data| member(document, data, "params"));
+    let has_params = params.is_some_and(|params| document.elements(params).next().is_some());
+    let body = body.unwrap_or_default();
+    if body.is_empty() && (has_body || has_params) {
         return Err(Not::Usable(Unusable::NoBody));
     }
-    Ok((host, Request { method, target, headers, body: body.unwrap_or_default() }))
+    Ok((host, Request { method, target, headers, body }))
 }
 
 fn read_answer(document: &Document, node: NodeId, method: &Method) -> Result<Answer, Not> {
@@ -96,10 +93,11 @@ fn read_answer(document: &Document, node: NodeId, method: &Method) -> Result<Ans
         .and_then(|content| member(document, content, "size"))
         .is_some_and(|size| is_positive(document, size));
     let bodiless = *method == Method::HEAD || matches!(status.as_u16(), 204 | 304);
-    if body.is_none() && has_body && !bodiless {
+    let body = body.unwrap_or_default();
+    if body.is_empty() && has_body && !bodiless {
         return Err(Not::Usable(Unusable::NoBody));
     }
-    Ok(Answer { status, headers, body: Body::Whole(body.unwrap_or_default()), trailers: None })
+    Ok(Answer { status, headers, body: Body::Whole(body), trailers: None })
 }
 
 /// Host and path of a URL in http or https, without its fragment.
@@ -136,7 +134,8 @@ fn headers(document: &Document, message: NodeId) -> Result<Collected, Malformed>
     Ok(collected)
 }
 
-/// The bytes of a body that is written down as text, or nothing where it is not.
+/// The bytes of a body that is written down as text, or nothing where it is not. Some recorders write
+/// an empty text where they have none; whether that is so, its size says.
 fn body(document: &Document, node: NodeId, headers: &mut HeaderMap) -> Result<Option<Bytes>, Malformed> {
     let Some(written) = member(document, node, "text") else { return Ok(None) };
     let encoding = member(document, node, "encoding").map(|encoding| text(document, encoding)).transpose()?;

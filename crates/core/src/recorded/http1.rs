@@ -26,10 +26,10 @@ fn broken(problem: impl Into<String>) -> Not {
 /// Reads a request, and the host that it was for.
 pub(super) fn request(bytes: &[u8]) -> Result<(Option<String>, Request), Not> {
     let head = Head::of(bytes)?;
-    let mut words = head.first.split(' ');
-    let (method, path, version) = (words.next(), words.next(), words.next());
-    let (Some(method), Some(path), Some(_)) = (method, path, version) else {
-        return Err(broken("the request does not begin with a request line"));
+    // What stands between the first space and the last is the target, and is refused where it has more.
+    let line = head.first.split_once(' ').and_then(|(method, rest)| Some((method, rest.rsplit_once(' ')?)));
+    let Some((method, (path, "HTTP/1.1" | "HTTP/1.0"))) = line else {
+        return Err(broken("the request does not begin with a request line of HTTP/1.1"));
     };
     let method = method_of(method).map_err(|remedy| Not::InOrder {
         problem: "this is no method that can be asked".to_owned(),
@@ -40,7 +40,8 @@ pub(super) fn request(bytes: &[u8]) -> Result<(Option<String>, Request), Not> {
         .map_err(|error| Not::InOrder { problem: format!("the target: {error}"), remedy: error.remedy() })?;
     let (headers, raw) = head.headers()?;
     let host = raw.get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
-    let body = body(&raw, head.rest, Ends::WithoutLength)?;
+    // A request's trailers are no part of what is asked.
+    let (body, _) = body(&raw, head.rest, Ends::WithoutLength)?;
     Ok((host, Request { method, target, headers: headers.of_a_request(), body }))
 }
 
@@ -66,9 +67,10 @@ pub(super) fn answer(bytes: &[u8], method: &Method) -> Result<Answer, Not> {
         }
         let (headers, raw) = head.headers()?;
         let bodiless = *method == Method::HEAD || matches!(status.as_u16(), 204 | 304);
-        let body = if bodiless { Bytes::new() } else { body(&raw, head.rest, Ends::WithTheConnection)? };
+        let none = (Bytes::new(), None);
+        let (body, trailers) = if bodiless { none } else { body(&raw, head.rest, Ends::WithTheConnection)? };
         let headers = headers.of_an_answer();
-        return Ok(Answer { status, headers, body: Body::Whole(body), trailers: None });
+        return Ok(Answer { status, headers, body: Body::Whole(body), trailers });
     }
 }
 
@@ -100,19 +102,28 @@ impl<'b> Head<'b> {
 
     /// The headers twice: to be used, and as they were, for how the body is framed.
     fn headers(&self) -> Result<(Collected, HeaderMap), Not> {
-        let mut collected = Collected::default();
-        let lines = self.fields.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
-        for line in lines.filter(|line| !line.is_empty()) {
-            let colon = memchr::memchr(b':', line).ok_or_else(|| broken("a header line has no colon"))?;
-            let added = collected.add(&line[..colon], &line[colon + 1..]);
-            added.map_err(|_| broken("a header line could not be sent"))?;
-        }
+        let collected = fields(self.fields)?;
         let raw = collected.as_given().clone();
         Ok((collected, raw))
     }
 }
 
-fn body(headers: &HeaderMap, rest: &[u8], ends: Ends) -> Result<Bytes, Not> {
+/// Header or trailer lines, up to the empty one.
+fn fields(bytes: &[u8]) -> Result<Collected, Not> {
+    let mut collected = Collected::default();
+    let lines = bytes.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
+    for line in lines.take_while(|line| !line.is_empty()) {
+        let colon = memchr::memchr(b':', line).ok_or_else(|| broken("a header line has no colon"))?;
+        let added = collected.add(&line[..colon], &line[colon + 1..]);
+        added.map_err(|_| broken("a header line could not be sent"))?;
+    }
+    Ok(collected)
+}
+
+/// A body, and the trailer fields behind it, where there are any.
+type Framed = (Bytes, Option<HeaderMap>);
+
+fn body(headers: &HeaderMap, rest: &[u8], ends: Ends) -> Result<Framed, Not> {
     let codings = headers.get_all(header::TRANSFER_ENCODING).iter().filter_map(|line| line.to_str().ok());
     let is_chunked =
         codings.flat_map(|line| line.split(',')).any(|coding| coding.trim().eq_ignore_ascii_case("chunked"));
@@ -126,25 +137,26 @@ fn body(headers: &HeaderMap, rest: &[u8], ends: Ends) -> Result<Bytes, Not> {
         (Some(None), _) => Err(broken("`Content-Length` is no number")),
         (Some(Some(length)), _) => {
             let whole = rest.get(..length).ok_or(Not::Usable(Unusable::CutOff))?;
-            Ok(Bytes::copy_from_slice(whole))
+            Ok((Bytes::copy_from_slice(whole), None))
         }
-        (None, Ends::WithoutLength) => Ok(Bytes::new()),
-        (None, Ends::WithTheConnection) => Ok(Bytes::copy_from_slice(rest)),
+        (None, Ends::WithoutLength) => Ok((Bytes::new(), None)),
+        (None, Ends::WithTheConnection) => Ok((Bytes::copy_from_slice(rest), None)),
     }
 }
 
-/// What chunks hold (RFC 9112 section 7.1).
-fn chunks(mut rest: &[u8]) -> Result<Bytes, Not> {
+/// What chunks hold, and the trailer section after the last (RFC 9112 section 7.1).
+fn chunks(mut rest: &[u8]) -> Result<Framed, Not> {
     let mut body = Vec::new();
     loop {
         let end = memchr::memchr(b'\n', rest).ok_or(Not::Usable(Unusable::CutOff))?;
         let digits = rest[..end].split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
         let size = std::str::from_utf8(digits).ok().and_then(|digits| usize::from_str_radix(digits, 16).ok());
         let size = size.ok_or_else(|| broken("a chunk does not begin with its size"))?;
-        if size == 0 {
-            return Ok(body.into());
-        }
         rest = &rest[end + 1..];
+        if size == 0 {
+            let trailers = fields(rest)?.of_an_answer();
+            return Ok((body.into(), (!trailers.is_empty()).then_some(trailers)));
+        }
         let chunk = rest.get(..size).ok_or(Not::Usable(Unusable::CutOff))?;
         body.extend_from_slice(chunk);
         rest = &rest[size..];

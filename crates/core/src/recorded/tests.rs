@@ -1,3 +1,5 @@
+use http::HeaderValue;
+
 use super::*;
 use crate::exchange::Body;
 
@@ -112,7 +114,10 @@ fn entries_that_are_no_checks_are_told_and_the_others_read() {
         (entry("", r#""status":0"#), "aborted"),
         (entry("", r#""status":101"#), "upgrade"),
         (entry("", r#""status":200,"content":{"size":9}"#), "no_body"),
+        (entry("", r#""status":200,"content":{"size":9,"text":""}"#), "no_body"),
+        (entry("", r#""status":200,"content":{"size":0,"text":""}"#), "GET /x  -> 200 "),
         (entry(r#","bodySize":9"#, r#""status":200"#), "no_body"),
+        (entry(r#","bodySize":9,"postData":{"text":""}"#, r#""status":200"#), "no_body"),
         (entry("", r#""status":200"#).replace("http://a/x", "data:text/plain,a"), "no_http"),
         (entry("", r#""status":304,"content":{"size":9}"#), "GET /x  -> 304 "),
         (entry("", r#""status":200"#).replace("GET", "CONNECT"), "broken $.request.method"),
@@ -167,6 +172,23 @@ fn requests_and_responses_are_paired_by_their_id() {
 }
 
 #[test]
+fn trailers_are_those_behind_the_last_chunk() {
+    let answer = |end: &str| {
+        let request = "1 a 1\nPOST /p.S/M HTTP/1.1\r\n\r\n";
+        let answer =
+            format!("2 a 1 1\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n{end}");
+        let mut recording = Recording::new(Format::GoReplay);
+        let mut found = recording.feed(&gor(&[request, &answer]));
+        found.extend(recording.finish());
+        let Some(Found::Check(check)) = found.pop() else { panic!("a check") };
+        check.posted.answer.trailers
+    };
+    let trailers = answer("Grpc-Status: 5\r\nConnection: x\r\n\r\n").expect("trailers");
+    assert_eq!((&trailers["grpc-status"], trailers.len()), (&HeaderValue::from_static("5"), 1));
+    assert_eq!((answer("\r\n"), answer("")), (None, None));
+}
+
+#[test]
 fn records_that_are_no_checks_are_told() {
     let request = "1 a 1\nGET /a HTTP/1.1\r\n\r\n";
     let cases = [
@@ -177,6 +199,10 @@ fn records_that_are_no_checks_are_told() {
         ("2 a 1 1\nHTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", "1: GET /a  -> 304 "),
         ("2 a 1 1\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno chunk", "1: cut_off"),
         ("2 a 1 1\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n", "6:1: broken $"),
+        (
+            "2 a 1 1\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nno trailer\r\n\r\n",
+            "6:1: broken $",
+        ),
         ("2 a 1 1\nSIP/2.0 200 OK\r\n\r\n", "6:1: broken $"),
         ("2 a 1 1\nHTTP/1.1 200 OK\r\nno colon\r\n\r\n", "6:1: broken $"),
         ("2 a 1 1\nHTTP/1.1 999 No\r\n\r\n", "6:1: broken $"),
@@ -184,6 +210,8 @@ fn records_that_are_no_checks_are_told() {
     for (response, expected) in cases {
         assert_eq!(told(Format::GoReplay, &gor(&[request, response])), [expected], "{response}");
     }
+    let spaced = gor(&["1 a 1\nGET /a b HTTP/1.1\r\n\r\n", "2 a 1 1\nHTTP/1.1 204 No Content\r\n\r\n"]);
+    assert!(told(Format::GoReplay, &spaced)[0].ends_with("broken $"));
     for bad in ["", "GET", "1 a 1\nGET / HTTP/1.1", "4 a 1\n", "1\n", "1  2\nGET / HTTP/1.1\r\n\r\n"] {
         assert!(told(Format::GoReplay, bad.as_bytes()).len() <= 1, "{bad}");
     }
