@@ -26,6 +26,11 @@ async fn put_it_in_front() {
 }
 
 #[tokio::test]
+async fn name_operations() {
+    Page::read("docs/guide/name-operations.md").run().await;
+}
+
+#[tokio::test]
 async fn read_a_difference() {
     Page::read("docs/guide/read-a-difference.md").run().await;
 }

@@ -17,6 +17,7 @@ mod guard;
 mod health;
 mod operations;
 mod origin;
+mod other;
 mod problem;
 mod routes;
 mod serve;
@@ -39,7 +40,8 @@ pub use serve::{RunError, run};
 pub use sessions::{COOKIE, SESSION_TIME};
 pub use triage::{Suggested, Triaged};
 pub use view::{
-    Counts, DetailedView, Latencies, OperationView, ReadinessView, RecheckView, RuleView, VersionView,
+    Counts, CoverageView, DetailedView, Latencies, OperationView, ReadinessView, RecheckView, RuleView,
+    VersionView,
 };
 
 use crate::intake::Intake;

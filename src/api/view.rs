@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use parallax_core::coverage::Aspect;
 use parallax_core::evidence::{Evidence, Known};
 use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
@@ -61,6 +62,50 @@ pub struct DetailedView {
     /// Its rules, in order; absent where it has none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleView>,
+    /// What is described of it; it has a path of its own in the API.
+    #[serde(skip)]
+    pub coverage: CoverageView,
+}
+
+/// What the description of an operation promises, and what of it checks have met since the process started.
+#[derive(Clone, Debug, Serialize)]
+pub struct CoverageView {
+    /// The operation.
+    pub operation_id: String,
+    /// Names in the description.
+    pub documented: usize,
+    /// Those among them that checks have met.
+    pub exercised: usize,
+    /// Each of them.
+    pub items: Vec<CoveredView>,
+}
+
+/// A name in the description of an operation.
+#[derive(Clone, Debug, Serialize)]
+pub struct CoveredView {
+    /// What it is a name of.
+    pub aspect: Aspect,
+    /// The name.
+    pub name: String,
+    /// Whether a check has met it.
+    pub exercised: bool,
+}
+
+impl CoverageView {
+    fn of(entry: &Entry) -> Self {
+        let items = entry.operation.documented.items().map(|item| CoveredView {
+            aspect: item.0,
+            name: item.1.to_string(),
+            exercised: entry.meter.has_met(item),
+        });
+        let items: Vec<CoveredView> = items.collect();
+        Self {
+            operation_id: entry.operation.id.to_string(),
+            documented: items.len(),
+            exercised: items.iter().filter(|item| item.exercised).count(),
+            items,
+        }
+    }
 }
 
 /// What the checks of one version of the candidate have shown.
@@ -135,7 +180,12 @@ impl DetailedView {
             argument: suggest::argument(&spec.action.argument()),
         };
         let rules = entry.operation.rules.specs().iter().zip(entry.meter.masked()).map(rule).collect();
-        Self { operation: OperationView::of(entry), versions: VersionView::all(entry), rules }
+        Self {
+            operation: OperationView::of(entry),
+            versions: VersionView::all(entry),
+            rules,
+            coverage: CoverageView::of(entry),
+        }
     }
 }
 

@@ -32,6 +32,41 @@ pub(super) struct OperationView {
     pub(super) version: Option<String>,
 }
 
+/// Requests of no operation, as `GET /api/v1/other` tells them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OtherView {
+    pub(super) requests: u64,
+    pub(super) suggestions: Vec<SuggestionView>,
+    pub(super) more: u64,
+}
+
+/// What of an operation's description checks have met, as `GET /api/v1/operations/{id}/coverage` tells it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CoverageView {
+    pub(super) documented: u64,
+    pub(super) exercised: u64,
+    pub(super) items: Vec<CoveredView>,
+}
+
+/// A name in the description of an operation.
+#[derive(Debug, Deserialize)]
+pub(super) struct CoveredView {
+    pub(super) aspect: String,
+    pub(super) name: String,
+    pub(super) exercised: bool,
+}
+
+/// An operation that could be configured.
+#[derive(Debug, Deserialize)]
+pub(super) struct SuggestionView {
+    pub(super) id: String,
+    #[serde(rename = "match")]
+    pub(super) matcher: String,
+    pub(super) requests: u64,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Counts {

@@ -84,7 +84,7 @@ pub(super) struct LatencyKeys {
 }
 
 /// What an operation says, over what `defaults` says, key by key; none when it is off.
-pub(super) fn latency(layers: [Option<&LatencyFile>; 2], problems: &mut Problems) -> Option<LatencyLimit> {
+pub(super) fn latency(layers: [Option<&LatencyFile>; 3], problems: &mut Problems) -> Option<LatencyLimit> {
     let mut keys = Vec::new();
     for layer in layers.into_iter().flatten() {
         match layer {
@@ -138,7 +138,7 @@ pub(super) struct VersionKeys {
 }
 
 /// What an operation says, or else `defaults`.
-pub(super) fn version(layers: [Option<&VersionFile>; 2], problems: &mut Problems) -> VersionSource {
+pub(super) fn version(layers: [Option<&VersionFile>; 3], problems: &mut Problems) -> VersionSource {
     let usual = VersionSource::Header(VERSION_HEADER);
     let keys = match layers.into_iter().flatten().next() {
         None => return usual,
@@ -176,7 +176,7 @@ pub(super) fn version(layers: [Option<&VersionFile>; 2], problems: &mut Problems
 
 /// The header that the file itself names, which is then no part of the answers that are compared: a side
 /// that is asked to tell its build must not differ by telling it.
-pub(super) fn told_by(layers: [Option<&VersionFile>; 2]) -> Option<HeaderName> {
+pub(super) fn told_by(layers: [Option<&VersionFile>; 3]) -> Option<HeaderName> {
     match layers.into_iter().flatten().next()? {
         VersionFile::Word(..) => None,
         VersionFile::Keys(keys) => keys.value.header.as_ref()?.get(&mut Problems::default()),

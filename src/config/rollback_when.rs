@@ -42,7 +42,7 @@ pub(super) struct RollbackKeys {
 }
 
 /// What an operation says, over what `defaults` says, key by key; none when it is off.
-pub(super) fn resolve(layers: [Option<&RollbackFile>; 2], problems: &mut Problems) -> Option<RollbackWhen> {
+pub(super) fn resolve(layers: [Option<&RollbackFile>; 3], problems: &mut Problems) -> Option<RollbackWhen> {
     let mut keys = Vec::new();
     for layer in layers.into_iter().flatten() {
         match layer {
@@ -60,11 +60,11 @@ pub(super) fn resolve(layers: [Option<&RollbackFile>; 2], problems: &mut Problem
     }
     let errors = keys.iter().find_map(|keys| keys.errors.as_ref());
     let over = keys.iter().find_map(|keys| keys.over.as_ref());
-    let [own, defaults] = [keys.first(), keys.get(1)].map(|keys| keys.and_then(|keys| keys.latency.as_ref()));
+    let latency = [0, 1, 2].map(|layer| keys.get(layer).and_then(|keys| keys.latency.as_ref()));
     Some(RollbackWhen {
         errors: errors.and_then(|raw| margin(raw, problems)).unwrap_or(ERRORS),
         over: over.and_then(|raw| bounded(raw, problems)).unwrap_or(OVER),
-        latency: readiness::latency([own, defaults], problems),
+        latency: readiness::latency(latency, problems),
     })
 }
 

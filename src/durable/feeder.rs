@@ -286,7 +286,7 @@ impl Feeder {
             return self.ended.push(end(End::Judged { outcome: Outcome::Failed, cause }));
         };
         // While it waited, the operation may have been found to have effects, or to be complete.
-        if !entry.operation.idempotent.may_copy(&request.method) {
+        if !entry.operation.may_copy(&request) {
             return self.ended.push(end(End::Skipped(Skip::NotIdempotent)));
         }
         if !entry.stage.checks_answered_by(answered.side) {

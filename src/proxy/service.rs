@@ -177,7 +177,7 @@ impl Service {
         }
         let reservation = self.shared.queue.budget().reservation();
         let capture = match checked {
-            Some(operation) => RequestCapture::new(operation.body_limit, reservation),
+            Some(operation) => RequestCapture::new(operation.request_limit(), reservation),
             None => RequestCapture::of_nothing(Skip::Stage, reservation),
         };
         sent.capture = Some(Arc::new(Mutex::new(capture)));
@@ -209,7 +209,7 @@ impl Service {
         } else if passage.has_passed() {
             Err(Skip::Loop)
         } else {
-            operation.admits(request.method(), fastrand::u32(..))
+            operation.admits(request.method(), request.uri().query(), fastrand::u32(..))
         };
         Met {
             operation: Arc::clone(operation),
@@ -253,7 +253,7 @@ impl Service {
     ) -> Response<AnswerBody> {
         let sent = self.sent(client, None, &request);
         let (mut parts, incoming) = request.into_parts();
-        let target = target_of(&parts);
+        let (method, target) = (parts.method.clone(), target_of(&parts));
         let switching = upgrade::prepare(&mut parts, passage.survey());
         self.shared.edge.tell(passage, &mut parts);
         head::address_to(&mut parts, &sides.legacy.upstream, &target);
@@ -267,6 +267,7 @@ impl Service {
             Ok(response) => {
                 passage.answered(Side::Legacy, began, sent.latency_since(began));
                 self.shared.telemetry.count_other(AnsweredBy::Legacy);
+                self.shared.telemetry.other_shapes.note(&method, target.path(), response.status());
                 passed(response, switching, sent)
             }
             Err(error) => {

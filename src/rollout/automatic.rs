@@ -71,7 +71,7 @@ impl Rollout {
     fn tell_what_is_slow(&self) {
         for entry in self.routing.load().entries() {
             let limit = entry.operation.rollback_when.and_then(|when| when.latency);
-            let slow = limit.and_then(|limit| Some(limit.of(entry.meter.percentiles().legacy?)));
+            let slow = limit.and_then(|limit| Some(limit.of(entry.meter.percentile_of_legacy()?)));
             entry.meter.slow_from(slow);
         }
     }

@@ -36,6 +36,8 @@ fn operation(id: &str) -> Operation {
         idempotent: Idempotent::Auto,
         when: parallax_core::operation::When::After,
         recheck: None,
+        graphql: None,
+        documented: parallax_core::coverage::Documented::default(),
         durable: false,
         steps: parallax_core::stage::Steps::default(),
         rollback_when: None,

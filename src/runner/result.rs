@@ -110,6 +110,9 @@ pub(super) async fn judge(
         move || {
             let (side, answered) = (check.answered.side, &check.answered.answer);
             let isolation = &*shared.isolation;
+            if other.is_ok() {
+                ticket.met(&check);
+            }
             let rules = &check.operation.rules;
             let judged = match &other {
                 Ok(cut) if is_cut_off => judge_cut_off(side, answered, cut, rules, isolation),

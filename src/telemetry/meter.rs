@@ -1,8 +1,11 @@
 //! The counters of one operation.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parallax_core::check::Check;
+use parallax_core::coverage::Item;
 use parallax_core::evidence::{Evidences, Key, Shown, Version};
 use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
@@ -86,6 +89,8 @@ pub(super) struct Counters {
     pub(super) in_flight: IntGauge,
     pub(super) differences: Vec<IntCounter>,
     upstream: Vec<Histogram>,
+    /// What of the operation's description checks have met. Locked by runners alone.
+    met: Mutex<BTreeSet<Item>>,
     watched: Watched,
 }
 
@@ -122,6 +127,7 @@ impl Counters {
             in_flight,
             differences: resolve(&vectors.differences, &mut Part::ALL.iter().map(|part| part.as_str()))?,
             upstream: Side::ALL.iter().map(histogram).collect::<Result<_, _>>()?,
+            met: Mutex::default(),
             watched,
         })
     }
@@ -355,6 +361,26 @@ impl Meter {
         tally
     }
 
+    /// Notes what of its operation's description a check has met, both sides having answered.
+    pub fn met(&self, check: &Check) {
+        let documented = &check.operation.documented;
+        if documented.is_empty() {
+            return;
+        }
+        let mut met = self.counters.met.lock().unwrap_or_else(PoisonError::into_inner);
+        for item in documented.met_by(&check.request, &check.answered.answer) {
+            if !met.contains(item) {
+                met.insert(item.clone());
+            }
+        }
+    }
+
+    /// Whether this of the operation's description was met by a check since the process started.
+    #[must_use]
+    pub fn has_met(&self, item: &Item) -> bool {
+        self.counters.met.lock().unwrap_or_else(PoisonError::into_inner).contains(item)
+    }
+
     /// Requests being answered, and checks queued, running or waiting for a recheck.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
@@ -378,6 +404,12 @@ impl Meter {
     #[must_use]
     pub fn latency(&self, side: Side) -> Latency {
         latency(&self.counters.upstream[side as usize])
+    }
+
+    /// Legacy's 99th percentile since the process started, where there are answers enough.
+    #[must_use]
+    pub fn percentile_of_legacy(&self) -> Option<Duration> {
+        Measured::default().percentiles(&self.counters.upstream).legacy
     }
 
     /// How both sides' latencies compare since the candidate's present version came, where there are

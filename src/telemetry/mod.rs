@@ -14,6 +14,7 @@ mod meter;
 mod method;
 mod repairs;
 mod saturation;
+mod shapes;
 mod ticket;
 mod watched;
 
@@ -39,6 +40,7 @@ pub use meter::{AnsweredBy, Meter};
 pub use method::known_method;
 pub use repairs::CountRepair;
 pub use saturation::CopyGauges;
+pub use shapes::OtherShapes;
 pub use ticket::{Fate, Keeper, Settled, Ticket};
 pub use watched::Did;
 
@@ -70,6 +72,8 @@ pub struct Telemetry {
     pub access_log_dropped: IntCounter,
     /// Spans that no collector got.
     pub spans_dropped: IntCounter,
+    /// What requests of no operation looked like.
+    pub other_shapes: OtherShapes,
     /// Operations whose candidate fails clients.
     pub alarms: Arc<Alarms>,
     meters: Mutex<Meters>,
@@ -191,6 +195,7 @@ impl Telemetry {
             config_reload_success,
             access_log_dropped,
             spans_dropped,
+            other_shapes: OtherShapes::default(),
             alarms: Arc::default(),
             meters: Mutex::default(),
             other,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use parallax_core::check::CheckId;
+use parallax_core::check::{Check, CheckId};
 use parallax_core::evidence::Shown;
 use parallax_core::exchange::Side;
 use parallax_core::judge::Judged;
@@ -191,6 +191,13 @@ impl Ticket {
             Verdict::Failed(cause) => Some(*cause),
         };
         self.settle(End::Judged { outcome: verdict.outcome(), cause });
+    }
+
+    /// Notes what of its operation's description the check has met.
+    pub fn met(&self, check: &Check) {
+        if let Some(meter) = &self.meter {
+            meter.met(check);
+        }
     }
 
     /// Records a side's latency for the request.

@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod compare;
+pub mod coverage;
 mod diff;
 pub mod document;
 pub mod evidence;
@@ -14,14 +15,18 @@ pub mod exchange;
 pub mod explanations;
 pub mod export;
 pub mod format;
+pub mod graphql;
 mod header;
 pub mod isolation;
 pub mod judge;
 mod label;
+pub mod naming;
 pub mod operation;
+pub mod other;
 pub mod path;
 pub mod posted;
 pub mod pressure;
+mod query;
 pub mod ratio;
 pub mod readiness;
 pub mod recheck;
