@@ -223,7 +223,7 @@ async fn the_file_for_skipper_is_replaced_after_a_change_of_a_stage_and_of_the_c
 }
 
 #[test]
-fn without_a_server_the_configurations_own_plan_is_told_as_such() {
+fn without_a_server_the_configurations_own_plan_is_printed_only_when_asked_for() {
     let directory = tempfile::tempdir().expect("a directory");
     let (proxy, control) = (free_address(), free_address());
     let text = format!(
@@ -237,8 +237,9 @@ fn without_a_server_the_configurations_own_plan_is_told_as_such() {
     };
     for target in ["skipper", "nginx", "haproxy", "envoy", "gateway-api"] {
         let (code, out, err) = run(&["export", target]);
+        assert_eq!((code, out.as_str()), (Some(3), ""), "{target}: the present plan is not known: {err}");
+        let (code, out, err) = run(&["export", target, "--initial"]);
         assert_eq!(code, Some(0), "{target}: {err}");
-        assert!(err.contains("the plan with which parallax.yaml begins, not what it has become"), "{err}");
         assert!(out.contains("getReturn") && err.contains("is not checked"), "{target}: {out}{err}");
         assert!(err.contains("parallax sets authorization for candidate"), "{err}");
         assert!(!(out + &err).contains("verysecret"), "a secret is exported to {target}");

@@ -46,11 +46,6 @@ impl ServerArgs {
     pub(super) fn config(&self) -> &Path {
         &self.config
     }
-
-    /// Whether a server is named, beside the one in the configuration.
-    pub(super) fn names_a_server(&self) -> bool {
-        self.server.is_some()
-    }
 }
 
 /// Why the server did not do what was asked.

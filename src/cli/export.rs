@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use parallax_core::export::{self as write, Exported, Note, PresentPlan};
 
 use super::NOT_MET;
-use super::client::{Client, ClientError, ServerArgs};
+use super::client::{Client, ServerArgs};
 use super::output::{plain, print};
 use crate::{config, export};
 
@@ -22,8 +22,7 @@ const SHARES: &str = "parallax.shares";
 #[command(
     after_help = "Example:\n  parallax export nginx --listen 127.0.0.1:8088 --output parallax.nginx.conf\n  \
         parallax export prometheus-rules > parallax.rules.yml\n\n\
-        What the tool does otherwise than parallax is told on standard error and in comments. Without a \
-        server and without `--server`, the plan is the one with which the configuration begins."
+        What the tool does otherwise than parallax is told on standard error and in comments."
 )]
 pub(super) struct ExportArgs {
     /// The tool
@@ -35,6 +34,9 @@ pub(super) struct ExportArgs {
     /// Where nginx or HAProxy listens [default: where parallax does]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Print the plan with which the configuration begins, without asking a server
+    #[arg(long)]
+    initial: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -92,22 +94,13 @@ fn tell(note: &Note) {
     eprintln!("parallax: {}", plain(&note.to_string()));
 }
 
-/// The plan of the running server. The configuration's own stands in for it only where nobody has named
-/// a server: an export of shares of long ago would move clients.
+/// The plan of the running server. The configuration's own never stands in for it unasked: it would take
+/// every client of an operation that is switched back to a legacy that may be gone.
 fn plan(args: &ExportArgs) -> anyhow::Result<PresentPlan> {
-    let plan: PresentPlan = match Client::find(&args.server)?.get("/api/v1/plan") {
-        Ok(plan) => plan,
-        Err(error) => match error.downcast_ref() {
-            Some(ClientError::Unreached { url, .. }) if !args.server.names_a_server() => {
-                let file = args.server.config();
-                eprintln!(
-                    "parallax: no server at {url}: this is the plan with which {} begins, not what it has become",
-                    file.display()
-                );
-                export::initial(&config::load(file)?)?
-            }
-            _ => return Err(error),
-        },
+    let plan: PresentPlan = if args.initial {
+        export::initial(&config::load(args.server.config())?)?
+    } else {
+        Client::find(&args.server)?.get("/api/v1/plan")?
     };
     let plan: PresentPlan = match args.listen {
         Some(listen) => plan.listening_at(&listen.to_string())?,

@@ -26,11 +26,23 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     // Two processes may write it while one takes over from the other.
     beside.push(format!(".{}.new", std::process::id()));
     let beside = PathBuf::from(beside);
-    let mut file = File::create(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)?;
+    let written = write(&beside, text, path).and_then(|()| std::fs::rename(&beside, path));
+    if written.is_err() {
+        // It may not even have been made.
+        std::fs::remove_file(&beside).ok();
+    }
+    written?;
     File::open(directory)?.sync_all()
+}
+
+/// Writes the new text, for those who may read the old one.
+fn write(beside: &Path, text: &str, old: &Path) -> io::Result<()> {
+    let mut file = File::create(beside)?;
+    if let Ok(metadata) = std::fs::metadata(old) {
+        file.set_permissions(metadata.permissions())?;
+    }
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 /// Keeps the routes for Skipper in the file that the configuration names (`export.skipper`).

@@ -22,7 +22,12 @@ pub(super) struct AnswerBody {
     under_way: Option<UnderWay>,
     /// A body that its side has not asked for is not sent any more once it has answered.
     gate: Option<Arc<Gate>>,
+    /// Told when the side breaks off.
+    breaks: Option<Box<OnBreak>>,
 }
+
+/// What is told when a side breaks off in the middle of its answer.
+type OnBreak = dyn FnOnce() + Send + Sync;
 
 enum Content {
     /// Passed through.
@@ -65,7 +70,7 @@ impl Drop for KeptAnswer {
 
 impl AnswerBody {
     fn of(content: Content) -> Self {
-        Self { content, under_way: None, gate: None }
+        Self { content, under_way: None, gate: None, breaks: None }
     }
 
     /// The side's, passed through.
@@ -94,6 +99,12 @@ impl AnswerBody {
         self
     }
 
+    /// The same; this is told when the side breaks off.
+    pub(crate) fn or_break(mut self, told: impl FnOnce() + Send + Sync + 'static) -> Self {
+        self.breaks = Some(Box::new(told));
+        self
+    }
+
     /// The same; with its end the request's body is not wanted any more.
     pub(crate) fn closing(mut self, gate: Option<Arc<Gate>>) -> Self {
         self.gate = gate;
@@ -117,12 +128,18 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.content {
+        let frame = ready!(match &mut self.content {
             Content::Passed(inner) => Pin::new(inner).poll_frame(context),
             Content::Kept(kept) => kept.poll(context),
             Content::Watched(watched) => watched.poll(context),
             Content::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+        });
+        if matches!(frame, Some(Err(_)))
+            && let Some(told) = self.breaks.take()
+        {
+            told();
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -8,13 +8,12 @@ use bytes::Bytes;
 use http::HeaderMap;
 use parallax_core::exchange::{Request, Side};
 use parallax_core::operation::Operation;
-use parallax_core::rollback::RollbackWhen;
 use parallax_core::verdict::Skip;
 
 use super::capture::AnswerCapture;
 use super::upload::SharedCapture;
 use crate::queue::{AheadOf, AnswerHead, Chunks, Completed, Queue, RequestHead, Reservation, Waiting};
-use crate::telemetry::{Did, Ticket};
+use crate::telemetry::Ticket;
 use crate::upstream::Reach;
 
 /// A check in the making.
@@ -30,8 +29,6 @@ pub(crate) struct PendingCheck {
     pub(crate) answer_body: AnswerCapture,
     pub(crate) trailers: Option<HeaderMap>,
     pub(crate) latency: Duration,
-    /// When the operation is rolled back by itself, where the candidate answers clients.
-    pub(crate) watched: Option<RollbackWhen>,
     /// The copy, where it has left already.
     pub(crate) ahead: Option<AheadOf>,
 }
@@ -80,9 +77,6 @@ impl PendingCheck {
 
     /// The answering side broke off in the middle.
     pub(crate) fn side_broke_off(self) {
-        if let Some(when) = self.watched {
-            self.ticket.did(self.answering, Did::NOTHING, when);
-        }
         self.ticket.skip(Skip::NoAnswer);
     }
 

@@ -13,7 +13,6 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use parallax_core::exchange::Side;
 use parallax_core::operation::{Operation, OperationId, When};
-use parallax_core::rollback::RollbackWhen;
 use parallax_core::stage::Plan;
 use parallax_core::verdict::Skip;
 use parallax_core::wire::Refusal;
@@ -33,7 +32,7 @@ use super::{admission, head, interim, problem, tester, upgrade};
 use crate::proxy::Shared;
 use crate::queue::{AheadOf, AnswerHead, RequestHead};
 use crate::routing::{Entry, InForce};
-use crate::telemetry::{AnsweredBy, Did, Meter, Ticket};
+use crate::telemetry::{AnsweredBy, Did, Meter, Ticket, Watching};
 use crate::upstream::{Again, Reach, ResponseBody, SendError, Sides, strip_hop_by_hop};
 
 /// What serves the requests of one thread.
@@ -53,9 +52,11 @@ pub(super) struct Met {
     pub(super) sides: Arc<Sides>,
     upload: UploadLimits,
     /// When the operation is rolled back by itself, where the candidate answers clients.
-    watched: Option<RollbackWhen>,
+    watched: Option<Watching>,
     /// What is to be known of legacy before that.
     is_legacy_noted: bool,
+    /// Whether whoever asks has chosen the side.
+    is_pinned: bool,
     /// A cookie by which the client is known from now on.
     gift: Option<HeaderValue>,
     /// The way to the other side, when that is to be checked.
@@ -63,9 +64,15 @@ pub(super) struct Met {
 }
 
 impl Met {
+    /// What is to be told when the answer breaks off on its way.
+    fn on_break(&self) -> Option<impl FnOnce() + Send + Sync + 'static> {
+        let (watching, side, meter) = (self.watched?, self.plan.answering, Arc::clone(&self.meter));
+        Some(move || meter.did(side, Did::NOTHING, watching))
+    }
+
     /// Notes how the side did that has answered, or has not.
     fn note(&self, side: Side, did: Did) {
-        let Some(when) = self.watched else {
+        let Some(watching) = self.watched else {
             if self.is_legacy_noted && side == Side::Legacy {
                 self.meter.legacy_did(did);
             }
@@ -73,9 +80,9 @@ impl Met {
         };
         // Legacy answers in its place: the client sees no error, and the candidate was none the better.
         if side != self.plan.answering {
-            self.meter.did(self.plan.answering, Did::NOTHING, when);
+            self.meter.did(self.plan.answering, Did::NOTHING, watching);
         }
-        self.meter.did(side, did, when);
+        self.meter.did(side, did, watching);
     }
 }
 
@@ -151,10 +158,18 @@ impl Service {
             (Arrived::Met(met), Some(refusal)) => self.goes_round(Some(&met), passage, refusal),
             (Arrived::Other(..), Some(refusal)) => self.goes_round(None, passage, refusal),
             (Arrived::Met(mut met), None) => {
-                let gift = met.gift.take();
-                let mut response = self.answer_operation(client, met, request, passage).await;
+                let (gift, is_pinned) = (met.gift.take(), met.is_pinned);
+                let on_break = met.on_break();
+                let response = self.answer_operation(client, met, request, passage).await;
+                let mut response = match on_break {
+                    Some(told) => response.map(|body| body.or_break(told)),
+                    None => response,
+                };
                 if let Some(gift) = gift {
                     sticky::give(&mut response, gift);
+                }
+                if is_pinned {
+                    tester::keep_private(&mut response);
                 }
                 response
             }
@@ -217,8 +232,9 @@ impl Service {
             plan,
             sides: Arc::clone(in_force.reach.for_clients(self.thread)),
             upload: Limits::from(&settings.limits).upload,
-            watched: rollback_when.filter(|_| stage.is_watched()),
+            watched: rollback_when.filter(|_| stage.is_watched()).map(|when| entry.meter.watching(when)),
             is_legacy_noted: rollback_when.is_some(),
+            is_pinned: pinned.is_some(),
             gift,
             check: check.map(|()| Arc::clone(&in_force.reach)),
         }
@@ -295,7 +311,13 @@ impl Service {
         if switching.is_some() {
             check = check.and(Err(Skip::Upgrade));
         }
-        let unanswered = Unanswered { meter: &met.meter, side: met.plan.answering, armed: true };
+        let unanswered = Unanswered {
+            meter: &met.meter,
+            side: met.plan.answering,
+            watched: met.watched,
+            began: Instant::now(),
+            armed: true,
+        };
 
         let copy = check.is_ok().then(|| RequestHead {
             method: parts.method.clone(),
@@ -323,7 +345,7 @@ impl Service {
             }
         };
         let latency = sent.latency_since(began);
-        met.note(side, Did { is_error: response.status().is_server_error(), latency: Some(latency) });
+        met.note(side, Did::answered(response.status(), latency));
         passage.answered(side, began, latency);
         let mut ticket = met.meter.begin(AnsweredBy::from(side));
         passage.counted(&mut ticket);
@@ -435,7 +457,6 @@ impl Service {
             answer: AnswerHead { status: parts.status, headers: parts.headers.clone() },
             trailers: None,
             latency,
-            watched: met.watched,
             ahead,
         };
         Response::from_parts(parts, AnswerBody::kept(body, pending).closing(sent.gate))
@@ -446,6 +467,8 @@ impl Service {
 struct Unanswered<'m> {
     meter: &'m Arc<Meter>,
     side: Side,
+    watched: Option<Watching>,
+    began: Instant,
     armed: bool,
 }
 
@@ -458,6 +481,9 @@ impl Unanswered<'_> {
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         if self.armed {
+            if let Some(watching) = self.watched {
+                self.meter.did(self.side, Did::left(self.began.elapsed()), watching);
+            }
             self.meter.begin(AnsweredBy::from(self.side)).skip(Skip::ClientAborted);
         }
     }

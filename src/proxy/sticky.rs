@@ -55,17 +55,35 @@ impl<'s> Sticky<'s> {
     }
 }
 
-/// Gives a client its cookie, but for answers that a shared cache may keep: many clients would have one
-/// cookie then.
+/// Gives a client its cookie, but for answers that a shared cache may keep (RFC 9111 section 3), or many
+/// clients would have one cookie then; and where the service gives one of this name itself.
 pub(crate) fn give<B>(response: &mut Response<B>, cookie: HeaderValue) {
-    let lines =
-        response.headers().get_all(header::CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
-    let mut directives =
-        lines.flat_map(|line| line.split(',')).map(|directive| directive.trim().to_ascii_lowercase());
-    let is_shared = directives.any(|directive| directive == "public" || directive.starts_with("s-maxage"));
-    if !is_shared && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+    let is_of_http = !matches!(response.status(), StatusCode::SWITCHING_PROTOCOLS | StatusCode::NOT_MODIFIED);
+    let headers = response.headers();
+    if is_of_http && !may_be_shared(headers) && !is_given(headers, &cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
+}
+
+fn may_be_shared(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    let directives: Vec<String> = lines
+        .flat_map(|line| line.split(','))
+        .map(|directive| directive.split('=').next().unwrap_or_default().trim().to_ascii_lowercase())
+        .collect();
+    let says = |names: &[&str]| directives.iter().any(|directive| names.contains(&directive.as_str()));
+    let is_kept = says(&["public", "s-maxage", "max-age"])
+        || headers.contains_key(header::EXPIRES)
+        || headers.contains_key(header::LAST_MODIFIED);
+    is_kept && !says(&["private", "no-store"])
+}
+
+/// Whether the service sets a cookie of the same name.
+fn is_given(headers: &HeaderMap, cookie: &HeaderValue) -> bool {
+    let name = |value: &HeaderValue| {
+        value.as_bytes().split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii().to_vec()
+    };
+    headers.get_all(header::SET_COOKIE).iter().any(|given| name(given) == name(cookie))
 }
 
 fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h [u8]> {

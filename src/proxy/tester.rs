@@ -1,6 +1,7 @@
 //! A request whose sender has chosen the side that answers, and has proven that they may.
 
-use http::HeaderMap;
+use http::header::CACHE_CONTROL;
+use http::{HeaderMap, HeaderValue, Response};
 use parallax_core::exchange::Side;
 use subtle::ConstantTimeEq as _;
 
@@ -14,6 +15,11 @@ pub(super) fn pinned(tester: Option<&Tester>, headers: &HeaderMap) -> Option<Sid
     let (given, side) = (value.get(..at)?.trim_ascii_end(), value.get(at + 1..)?);
     let side = Side::ALL.iter().copied().find(|known| known.as_str().as_bytes() == side)?;
     bool::from(given.ct_eq(secret.expose().as_bytes())).then_some(side)
+}
+
+/// Keeps the answer to a tester from everybody else's caches.
+pub(super) fn keep_private<B>(response: &mut Response<B>) {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
 }
 
 #[cfg(test)]

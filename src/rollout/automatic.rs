@@ -13,6 +13,7 @@ use parallax_core::stage::RollbackScope;
 
 use super::{Refusal, Rollout, WRITE_AGAIN, Wish};
 use crate::routing::Entry;
+use crate::tasks;
 use crate::telemetry::Alarms;
 
 /// Who decides where nobody does, for the audit.
@@ -25,14 +26,14 @@ impl Rollout {
         tokio::join!(self.take_back(&alarms), self.go_on());
     }
 
-    async fn take_back(&self, alarms: &Alarms) {
+    async fn take_back(self: &Arc<Self>, alarms: &Alarms) {
         loop {
-            self.take_back_all(alarms.raised().await).await;
+            self.take_back_all(alarms.raised().await);
         }
     }
 
     /// Takes back those whose candidate fails clients, all of them before the first is written down.
-    async fn take_back_all(&self, failing: BTreeMap<OperationId, Excess>) {
+    fn take_back_all(self: &Arc<Self>, failing: BTreeMap<OperationId, Excess>) {
         let wish = |entry: &Entry, excess: Excess| {
             // It may be back since, or complete.
             let is_watched = entry.stage.is_watched() && entry.operation.rollback_when.is_some();
@@ -40,25 +41,27 @@ impl Rollout {
             let to = if is_watched { back } else { entry.stage };
             Wish { automatic: true, excess: Some(excess), ..Wish::by_hand(to, excess.to_string()) }
         };
-        let mut decided = Vec::new();
+        let mut moved = false;
         for (id, excess) in failing {
             match self.decide(&id, WHO, |entry, _| Ok(wish(entry, excess))) {
                 Ok(decision) => {
                     if decision.transition.is_some() {
                         tracing::error!(operation_id = %id, "rolled back: {excess}");
                     }
-                    decided.push(decision);
+                    moved |= decision.transition.is_some();
                 }
                 // Whoever has taken over sees the same, and no operation of this name needs nothing.
                 Err(refusal) => tracing::debug!(operation_id = %id, %refusal, "nothing is taken back"),
             }
         }
-        self.write_down(&decided).await;
+        if moved {
+            let this = Arc::clone(self);
+            tasks::spawn(async move { this.write_pending().await });
+        }
     }
 
     async fn go_on(&self) {
         let began = Timestamp::now();
-        self.remember_last().await;
         loop {
             tokio::time::sleep(WRITE_AGAIN).await;
             self.tell_what_is_slow();
@@ -76,21 +79,6 @@ impl Rollout {
         }
     }
 
-    /// Reads since when the canaries are where they are.
-    async fn remember_last(&self) {
-        let routing = self.routing.load_full();
-        let canaries = routing.entries().iter().filter(|entry| entry.stage.share().is_some());
-        for id in canaries.map(|entry| entry.operation.id.clone()) {
-            let read = {
-                let id = id.clone();
-                self.store.read(move |backend| backend.audit(Some(&id), 1)).await
-            };
-            // Without it, the time since the start counts.
-            let Some(last) = read.ok().and_then(|audit| audit.into_iter().next()) else { continue };
-            self.deciding().last.entry(id).or_insert(last);
-        }
-    }
-
     /// Takes the steps that are due.
     async fn take_steps(&self, began: Timestamp, now: Timestamp) {
         let routing = self.routing.load_full();
@@ -101,11 +89,14 @@ impl Rollout {
             let step = |entry: &Entry, since: Timestamp| {
                 let held = Duration::try_from(now.duration_since(since)).unwrap_or_default();
                 let due = entry.operation.steps.due(entry.stage, held);
-                let due = due.filter(|_| entry.assess().state == Readiness::Ready);
+                // How slow the candidate is has to be known for that, which it is not right after a start.
+                let due = due.filter(|_| is_latency_known(entry) && entry.assess().state == Readiness::Ready);
                 due.map(|to| (to, told(entry)))
             };
             let result = self.decide(id, WHO, |entry, last| {
+                // Time in which this process was not there held nothing.
                 let since = last.filter(|last| last.revision == entry.revision).map_or(began, |last| last.at);
+                let since = since.max(began);
                 let (to, reason) = step(entry, since).unwrap_or((entry.stage, String::new()));
                 Ok(Wish { automatic: true, ..Wish::by_hand(to, reason) })
             });
@@ -117,6 +108,12 @@ impl Rollout {
         }
         self.write_down(&decided).await;
     }
+}
+
+fn is_latency_known(entry: &Entry) -> bool {
+    let version = entry.meter.assessed().version;
+    let known = entry.meter.percentiles(&version);
+    entry.operation.target.latency.is_none() || (known.legacy.is_some() && known.candidate.is_some())
 }
 
 /// Why a step is taken.

@@ -143,11 +143,14 @@ pub(super) async fn judge(
 
 /// How legacy does while the candidate answers clients excuses the candidate where it does the same.
 fn note_legacy(check: &Check, other: Result<&Answer, &Cause>, latency: Option<Duration>, ticket: &Ticket) {
+    // What has waited in the store says nothing of now.
+    let is_fresh = ticket.stored_id().is_none();
     if check.answered.side == Side::Candidate
+        && is_fresh
         && let Some(when) = check.operation.rollback_when
     {
-        let is_error = other.map_or(true, |answer| answer.status.is_server_error());
-        ticket.did(Side::Legacy, Did { is_error, latency }, when);
+        let is_error = Some(other.map_or(true, |answer| answer.status.is_server_error()));
+        ticket.legacy_did(Did { is_error, latency }, when);
     }
 }
 

@@ -19,7 +19,7 @@ impl Ground {
     /// That of an operation.
     #[must_use]
     pub fn of(operation: &parallax_core::operation::Operation) -> Self {
-        Self { rules: RulesId(operation.rules.fingerprint()), version: operation.version.clone() }
+        Self { rules: RulesId(operation.checks_fingerprint()), version: operation.version.clone() }
     }
 }
 

@@ -20,7 +20,7 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use super::latency::{Latency, Measured, latency};
 use super::ledger::{Assessed, Ground, Ledger};
 use super::load::{Load, UnderLoad};
-use super::watched::{Did, Watched};
+use super::watched::{Did, Watched, Watching};
 use super::{Alarms, Lasting, Ticket, Vectors};
 
 /// Who gave the client its answer.
@@ -306,6 +306,12 @@ impl Meter {
         self.counters.watched.slow_from(limit);
     }
 
+    /// What a request is watched by that is sent now.
+    #[must_use]
+    pub fn watching(&self, when: RollbackWhen) -> Watching {
+        self.counters.watched.watching(when)
+    }
+
     /// Notes how legacy did while no client is answered by the candidate.
     pub fn legacy_did(&self, did: Did) {
         self.counters.watched.legacy_alone(did);
@@ -313,8 +319,8 @@ impl Meter {
 
     /// Notes how a side did while the candidate answers clients, and raises the alarm where the candidate
     /// fails them.
-    pub fn did(&self, side: Side, did: Did, when: RollbackWhen) {
-        self.counters.watched.note(side, did, when);
+    pub fn did(&self, side: Side, did: Did, watching: Watching) {
+        self.counters.watched.note(side, did, watching);
     }
 
     /// Another candidate may be there from now on than that of which something is known.

@@ -44,7 +44,7 @@ pub use repairs::CountRepair;
 pub use saturation::CopyGauges;
 pub use shapes::OtherShapes;
 pub use ticket::{Fate, Keeper, Settled, Ticket};
-pub use watched::Did;
+pub use watched::{Did, Watching};
 
 use saturation::Saturation;
 

@@ -11,11 +11,11 @@ use parallax_core::other::{Shapes, Suggested};
 pub struct OtherShapes(Mutex<Shapes>);
 
 impl OtherShapes {
-    /// Notes an answered request. What the client got wrong is not noted: it says nothing of the service, and
-    /// whoever looks for doors would fill the place with what is not there. Nobody waits: a request that comes
+    /// Notes a request that was answered with a success. Whoever looks for doors would fill the place with what
+    /// is not there. Nobody waits: a request that comes
     /// while another is being noted is not.
     pub fn note(&self, method: &Method, path: &str, status: StatusCode) {
-        if status.is_client_error() {
+        if !status.is_success() {
             return;
         }
         match self.0.try_lock() {

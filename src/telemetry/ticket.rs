@@ -207,10 +207,10 @@ impl Ticket {
         }
     }
 
-    /// Notes how a side did while the candidate answers clients.
-    pub fn did(&self, side: Side, did: Did, when: RollbackWhen) {
+    /// Notes how legacy did with a copy while the candidate answers clients.
+    pub fn legacy_did(&self, did: Did, when: RollbackWhen) {
         if let Some(meter) = &self.meter {
-            meter.did(side, did, when);
+            meter.did(Side::Legacy, did, meter.watching(when));
         }
     }
 

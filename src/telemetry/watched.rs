@@ -4,24 +4,45 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::rollback::{Bad, RollbackWhen, Watch};
 
 use super::Alarms;
 
+/// What a request is watched by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watching {
+    when: RollbackWhen,
+    /// Which candidate it was sent to, of those that came one after the other.
+    turn: u64,
+}
+
 /// How a side did for one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Did {
-    /// It gave no answer, or one that is an error.
-    pub is_error: bool,
+    /// Whether it gave no answer, or one that is an error; none where nobody waited for that.
+    pub is_error: Option<bool>,
     /// From the request fully sent to the head of the answer, where there was one.
     pub latency: Option<Duration>,
 }
 
 impl Did {
     /// It gave no answer.
-    pub const NOTHING: Self = Self { is_error: true, latency: None };
+    pub const NOTHING: Self = Self { is_error: Some(true), latency: None };
+
+    /// It has answered with this status, so long after the request was fully sent.
+    #[must_use]
+    pub fn answered(status: StatusCode, latency: Duration) -> Self {
+        Self { is_error: Some(status.is_server_error()), latency: Some(latency) }
+    }
+
+    /// The client left after so long without an answer: it takes that long at least.
+    #[must_use]
+    pub fn left(after: Duration) -> Self {
+        Self { is_error: None, latency: Some(after) }
+    }
 }
 
 /// One operation's watch.
@@ -32,6 +53,7 @@ pub(super) struct Watched {
     slow: Watch,
     /// From when on an answer is slow, in nanoseconds; the largest number where that is not known.
     slow_from: AtomicU64,
+    turn: AtomicU64,
     alarms: Arc<Alarms>,
 }
 
@@ -43,6 +65,7 @@ impl Watched {
             errors: Watch::new(Bad::Error, Duration::from_secs(5)),
             slow: Watch::new(Bad::Slow, Duration::from_secs(5)),
             slow_from: AtomicU64::new(u64::MAX),
+            turn: AtomicU64::new(0),
             alarms: Arc::clone(alarms),
         }
     }
@@ -57,22 +80,35 @@ impl Watched {
         self.slow_from.store(limit.unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// What was sent to the candidate before says nothing from now on, also where it is answered later.
     pub(super) fn forget_candidate(&self) {
+        self.turn.fetch_add(1, Ordering::Relaxed);
         self.errors.forget_candidate();
         self.slow.forget_candidate();
     }
 
     /// Legacy, while no client is answered by the candidate.
     pub(super) fn legacy_alone(&self, did: Did) {
-        self.errors.legacy_alone(did.is_error);
+        if let Some(is_error) = did.is_error {
+            self.errors.legacy_alone(is_error);
+        }
         if let Some(is_slow) = self.is_slow(did) {
             self.slow.legacy_alone(is_slow);
         }
     }
 
-    pub(super) fn note(&self, side: Side, did: Did, when: RollbackWhen) {
+    pub(super) fn watching(&self, when: RollbackWhen) -> Watching {
+        Watching { when, turn: self.turn.load(Ordering::Relaxed) }
+    }
+
+    pub(super) fn note(&self, side: Side, did: Did, Watching { when, turn }: Watching) {
+        if side == Side::Candidate && turn != self.turn.load(Ordering::Relaxed) {
+            return;
+        }
         let now = self.began.elapsed();
-        self.note_one(&self.errors, side, did.is_error, now, when);
+        if let Some(is_error) = did.is_error {
+            self.note_one(&self.errors, side, is_error, now, when);
+        }
         if when.latency.is_some()
             && let Some(is_slow) = self.is_slow(did)
         {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::Method;
 use http::uri::PathAndQuery;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::coverage::Documented;
 use crate::evidence::VersionSource;
@@ -216,6 +217,17 @@ impl Operation {
     #[must_use]
     pub fn request_limit(&self) -> usize {
         if self.graphql.is_some() { self.body_limit.min(graphql::MOST_BYTES) } else { self.body_limit }
+    }
+
+    /// Tells apart what checks have proven: by the rules under which answers were compared, and by the path
+    /// that the candidate was asked for. Never zero.
+    #[must_use]
+    pub fn checks_fingerprint(&self) -> u64 {
+        let rules = self.rules.fingerprint();
+        match &self.candidate_path {
+            Some(path) => xxh3_64_with_seed(path.to_string().as_bytes(), rules).max(1),
+            None => rules,
+        }
     }
 
     /// How a mismatch of a request with this method is looked at again. GET and HEAD are safe by their

@@ -27,6 +27,8 @@ pub use recent::Recent;
 /// the limit. Chance alone would never need as much; but when something breaks that both sides need,
 /// seven requests in a row may be the candidate's before one is legacy's, and an eighth hardly ever is.
 const EVIDENCE: f64 = 35.0;
+/// The evidence at which legacy is taken to suffer too, which one error among a few is not.
+const SUFFERING: f64 = 10.0;
 /// What is taken for legacy's share of errors while nothing is known of it: no candidate is taken back
 /// for what legacy may do too.
 const UNKNOWN: f64 = 0.05;
@@ -137,7 +139,7 @@ impl Watch {
 
     /// Notes an answer of legacy. `now` is the time since any fixed moment.
     pub fn legacy(&self, is_bad: bool, now: Duration) {
-        self.legacy.note(is_bad, now);
+        self.legacy.note(is_bad, now, false);
     }
 
     /// Notes an answer of legacy while no client is answered by the candidate: what is usual.
@@ -147,9 +149,14 @@ impl Watch {
 
     /// Notes an answer of the candidate, and tells when it is one too many.
     pub fn candidate(&self, is_bad: bool, now: Duration, allowed: Ratio) -> Option<Excess> {
-        self.candidate.note(is_bad, now);
+        let margin = f64::from(allowed.ppm()) / 1e6;
+        // What both sides suffer is in the stretches of both. Alone it would be remembered longer for the
+        // candidate than for legacy, where that answers more.
+        let suffers = |answers: Answers| answers.evidence_against(self.usual() + margin) >= SUFFERING;
+        let is_excused = is_bad && self.legacy.lately(now).any(suffers);
+        self.candidate.note(is_bad, now, is_excused);
         // A good answer never is.
-        is_bad.then(|| self.excess(now, allowed))?
+        (is_bad && !is_excused).then(|| self.excess(now, allowed))?
     }
 
     /// What is known of the candidate is of no use any more, since another one may be there.
@@ -157,9 +164,23 @@ impl Watch {
         self.candidate.forget();
     }
 
+    fn usual(&self) -> f64 {
+        self.legacy.usual(KNOWN).unwrap_or(UNKNOWN)
+    }
+
+    /// The answers over the time that is looked at. A short pause makes a few answers slow and is over: what
+    /// is slow has to be so for longer.
+    fn lately(&self, side: &Recent, now: Duration) -> Answers {
+        let ring = match self.of {
+            Bad::Error => 0,
+            Bad::Slow => 1,
+        };
+        side.over_ring(ring, now)
+    }
+
     fn excess(&self, now: Duration, allowed: Ratio) -> Option<Excess> {
         let margin = f64::from(allowed.ppm()) / 1e6;
-        let usual = self.legacy.usual(KNOWN).unwrap_or(UNKNOWN);
+        let usual = self.usual();
         let just_now = self.legacy.worst_just_now(now);
         let tell = |candidate: Answers, legacy: Answers| {
             let legacy_share = legacy.share().unwrap_or(0.0).max(usual).max(just_now);
@@ -167,6 +188,12 @@ impl Watch {
             let is_told = limit < 1.0 && candidate.evidence_against(limit) >= EVIDENCE;
             is_told.then_some(Excess { of: self.of, candidate, legacy_share, allowed })
         };
+        // However sure: over the time that is looked at, it has to be more than is allowed.
+        let (lately, legacy_lately) = (self.lately(&self.candidate, now), self.lately(&self.legacy, now));
+        let limit = legacy_lately.share().unwrap_or(0.0).max(usual) + margin;
+        if lately.share().is_none_or(|share| share <= limit) {
+            return None;
+        }
         let last = self.candidate.last_ones().find_map(|last| tell(last, Answers::default()));
         last.or_else(|| {
             let stretches = self.candidate.stretches(now).zip(self.legacy.stretches(now));

@@ -182,11 +182,33 @@ impl Moved {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum Counted {
-    Tally { id: OperationId, minute: i64, tally: Tally },
-    Evidence { id: OperationId, rules: RulesId, version: Option<Version>, evidence: Box<Evidence> },
-    Seen { signature: Box<Signature>, explanations: Explanations, count: u64, reversed: u64, at: Timestamp },
-    Noise { signature: Box<Signature>, count: u64, at: Timestamp },
-    Sample { report: Box<Report> },
+    Tally {
+        id: OperationId,
+        minute: i64,
+        tally: Tally,
+    },
+    Evidence {
+        id: OperationId,
+        rules: RulesId,
+        version: Option<Version>,
+        evidence: Box<Evidence>,
+    },
+    Seen {
+        signature: Box<Signature>,
+        explanations: Explanations,
+        count: u64,
+        #[serde(default)]
+        reversed: u64,
+        at: Timestamp,
+    },
+    Noise {
+        signature: Box<Signature>,
+        count: u64,
+        at: Timestamp,
+    },
+    Sample {
+        report: Box<Report>,
+    },
 }
 
 impl Counted {

@@ -50,6 +50,9 @@ pub fn envoy(plan: &PresentPlan) -> Exported {
 }
 
 fn limits(operation: &mut Planned<'_>, plan: &PresentPlan, notes: &mut Notes) {
+    if operation.has_a_tenth_value() {
+        operation.give_up(notes, "Envoy cannot name the tenth value of a path in another one");
+    }
     let has_other_path =
         operation.rewrite != Rewrite::Same || plan.legacy.base_path != plan.candidate.base_path;
     if matches!(operation.answers, Answers::Share(_)) && has_other_path {

@@ -36,6 +36,9 @@ pub fn haproxy(plan: &PresentPlan, shares_file: &str) -> Exported {
             }
         }
     }
+    for operation in operations.iter_mut().filter(|operation| operation.has_a_tenth_value()) {
+        operation.give_up(&mut notes, "HAProxy cannot name the tenth value of a path in another one");
+    }
     let file = File { plan, operations: &operations, shares_file };
     let body = [file.how_to_change(), file.frontend(), file.backends()].concat();
     notes.finish("#", "HAProxy", &body, Some(file.shares()))

@@ -3,7 +3,7 @@
 
 use super::notes::Notes;
 use super::order::by_precedence;
-use super::path::{self, Rewrite};
+use super::path::{self, Part, Rewrite};
 use super::plan::{PresentPlan, Route};
 use crate::exchange::Side;
 use crate::stage::Share;
@@ -28,6 +28,13 @@ pub(super) struct Planned<'p> {
 }
 
 impl Planned<'_> {
+    /// Whether the candidate's path has a value that is not among the first nine. Where values are written as
+    /// `\\1`, the tenth would be the first and a zero.
+    pub(super) fn has_a_tenth_value(&self) -> bool {
+        let is_tenth = |part: &Part<'_>| matches!(part, Part::Value(number) if *number >= 9);
+        matches!(&self.rewrite, Rewrite::Parts(parts) if parts.iter().any(is_tenth))
+    }
+
     /// The candidate never answers, because the tool cannot do it.
     pub(super) fn give_up(&mut self, notes: &mut Notes, why: &str) {
         if self.answers != Answers::Legacy {

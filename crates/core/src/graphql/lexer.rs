@@ -60,7 +60,9 @@ impl<'d> Lexer<'d> {
                 Some(b' ' | b'\t' | b'\n' | b'\r' | b',') => self.at += 1,
                 Some(b'#') => {
                     let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
-                    if rest[..end].bytes().any(|byte| byte < b' ' && byte != b'\t') {
+                    // For some readers a comment ends at these, and what follows is part of the document.
+                    let is_ended_for_some = rest[..end].contains(['\u{2028}', '\u{2029}', '\u{85}']);
+                    if is_ended_for_some || rest[..end].bytes().any(|byte| byte < b' ' && byte != b'\t') {
                         return Err(NoToken);
                     }
                     self.at += end;

@@ -166,6 +166,10 @@ fn in_object(document: &Document, object: NodeId) -> Option<Asked<'_>> {
 /// `{"persistedQuery": {"version": 1, "sha256Hash": "…"}}`, beside whatever else there is. None where there could be
 /// two of it.
 fn hash_in(document: &Document, extensions: NodeId) -> Option<Option<Cow<'_, str>>> {
+    // Written as a text, it may be read all the same by some.
+    if !matches!(document.kind(extensions), NodeKind::Object | NodeKind::Null) {
+        return None;
+    }
     let Found::One(persisted) = member(document, extensions, "persistedQuery") else {
         return (member(document, extensions, "persistedQuery") == Found::None).then_some(None);
     };

@@ -55,13 +55,16 @@ impl Recent {
         }
     }
 
-    pub(super) fn note(&self, is_bad: bool, now: Duration) {
+    /// Notes an answer; one that is excused is none of the last ones.
+    pub(super) fn note(&self, is_bad: bool, now: Duration, is_excused: bool) {
         let now = millis(now);
         for ring in &self.rings {
             ring.note(is_bad, now);
         }
-        update(&self.last, |last| (last << 1) | u64::from(is_bad));
-        update(&self.count, |count| (now << 8) | ((count & 0xff) + 1).min(64));
+        if !is_excused {
+            update(&self.last, |last| (last << 1) | u64::from(is_bad));
+            update(&self.count, |count| (now << 8) | ((count & 0xff) + 1).min(64));
+        }
         self.note_usual(is_bad);
     }
 
@@ -102,17 +105,28 @@ impl Recent {
     /// The worst that it was just now: over the last few answers, or more, or up to as long as is looked
     /// at. What is over soon may still be in what the other side has answered.
     pub(super) fn worst_just_now(&self, now: Duration) -> f64 {
+        let many = self.lately(now).filter(|answers| answers.all >= JUST_NOW.into());
+        many.filter_map(Answers::share).fold(0.0, f64::max)
+    }
+
+    /// The last one, the last two and so on where they came within the time that is looked at, and the
+    /// stretches of that time.
+    pub(super) fn lately(&self, now: Duration) -> impl Iterator<Item = Answers> {
         let is_fresh = (self.count.load(Relaxed) >> 8) + self.over_ms.load(Relaxed) >= millis(now);
-        let last = self.last_ones().filter(|last| last.all >= JUST_NOW.into() && is_fresh);
         let [finest, ..] = &self.rings;
-        let stretches = finest.stretches(millis(now)).filter(|stretch| stretch.all >= JUST_NOW.into());
-        last.chain(stretches).filter_map(Answers::share).fold(0.0, f64::max)
+        self.last_ones().filter(move |_| is_fresh).chain(finest.stretches(millis(now)))
     }
 
     /// The last one, the last two and so on.
     pub(super) fn last_ones(&self) -> impl Iterator<Item = Answers> + use<> {
         let (last, count) = (self.last.load(Relaxed), self.count.load(Relaxed) & 0xff);
         (1..=u32::try_from(count).unwrap_or(0)).map(move |few| first_of(last, few))
+    }
+
+    /// All answers that a ring holds.
+    pub(super) fn over_ring(&self, ring: usize, now: Duration) -> Answers {
+        let ring = self.rings.get(ring).map(|ring| ring.stretches(millis(now)).last());
+        ring.flatten().unwrap_or_default()
     }
 
     /// The answers in ever longer stretches that end now.

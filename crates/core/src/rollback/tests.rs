@@ -102,6 +102,37 @@ fn what_both_sides_suffer_is_nobodys_fault() {
     }
 }
 
+/// A canary of one in a hundred: when an outage of both is over, its last answers are still those of the
+/// outage long after legacy's are good again.
+#[test]
+fn an_outage_of_both_is_not_remembered_for_the_candidate_alone() {
+    let small = Traffic { share: 0.01, ..HEALTHY };
+    for seed in 1..=50 {
+        let (watch, mut dice) = (Watch::new(Bad::Error, OVER), Dice(seed));
+        assert_eq!(small.run(&watch, &mut dice, Duration::ZERO, OVER * 20), None);
+        let outage = Traffic { candidate: 1.0, legacy: 1.0, ..small };
+        assert_eq!(outage.run(&watch, &mut dice, OVER * 20, OVER * 2), None, "seed {seed}");
+        let after = Traffic { candidate: 0.02, ..small };
+        assert_eq!(after.run(&watch, &mut dice, OVER * 22, OVER * 12), None, "seed {seed}");
+    }
+}
+
+/// A pause of the candidate of a fifth of a second makes all answers slow that wait for its end.
+#[test]
+fn one_short_pause_takes_nobody_back_and_slowness_does() {
+    let busy = Traffic { per_second: 1_000.0, share: 1.0, candidate: 0.005, legacy: 0.005 };
+    let (watch, mut dice) = (Watch::new(Bad::Slow, OVER), Dice(9));
+    for _ in 0..1_000 {
+        watch.legacy_alone(dice.is(0.005));
+    }
+    assert_eq!(busy.run(&watch, &mut dice, Duration::ZERO, OVER * 12), None);
+    let paused = Traffic { candidate: 1.0, ..busy };
+    assert_eq!(paused.run(&watch, &mut dice, OVER * 12, Duration::from_millis(200)), None);
+    assert_eq!(busy.run(&watch, &mut dice, OVER * 13, OVER * 12), None);
+    let slower = Traffic { candidate: 0.2, ..busy };
+    assert!(slower.run(&watch, &mut dice, OVER * 25, OVER * 12).is_some());
+}
+
 /// Switched: legacy answers nobody any more, and what it did before is what the candidate is held
 /// against.
 #[test]
