@@ -18,6 +18,7 @@ mod health;
 mod operations;
 mod origin;
 mod problem;
+mod retire;
 mod routes;
 mod serve;
 mod sessions;

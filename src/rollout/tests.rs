@@ -58,6 +58,7 @@ fn rollout_with(
         Entry {
             operation: Arc::new(operation),
             stage: Stage::Shadow,
+            retired: false,
             revision: 0,
             meter: telemetry
                 .meter(&id.parse().unwrap(), parallax_core::tally::Tally::default(), &[])
