@@ -10,6 +10,8 @@ mod flush;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use parallax_core::evidence::Evidences;
+use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
 use parallax_core::signature::Signature;
@@ -17,7 +19,7 @@ use parallax_core::signature::Signature;
 pub use flush::{Batch, Flush};
 
 use crate::store::{SeenSignature, Store, Write};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Lasting, Telemetry};
 use faults::Faults;
 
 /// Counts and keeps what the runners find.
@@ -46,11 +48,11 @@ impl Recorder {
         Arc::new(Self { faults: Mutex::new(Faults::new(known)), store, telemetry })
     }
 
-    /// Counts an unmatched check under each of its signatures.
+    /// Counts an unmatched check of a request that this side had answered under each of its signatures.
     #[must_use]
-    pub fn count(&self, operation_id: &OperationId, signatures: Vec<Signature>, now: Instant) -> Notice {
+    pub fn count(&self, operation_id: &OperationId, found: (Side, Vec<Signature>), now: Instant) -> Notice {
         let at = jiff::Timestamp::now();
-        self.faults().count(operation_id, signatures, at, now)
+        self.faults().count(operation_id, found, at, now)
     }
 
     /// Counts places where the answering side differed from itself.
@@ -62,11 +64,23 @@ impl Recorder {
     /// Takes over counts, faults and samples that the process before this one could not write any
     /// more. They are written with this one's own.
     pub fn inherit(&self, writes: Vec<Write>) {
-        let (tallies, faults): (Vec<_>, Vec<_>) =
-            writes.into_iter().partition(|write| matches!(write, Write::Tally { .. }));
-        for write in tallies {
-            if let Write::Tally { operation_id, tally, .. } = write {
-                self.telemetry.inherit(&operation_id, &tally);
+        let mut faults = Vec::new();
+        for write in writes {
+            match write {
+                Write::Tally { operation_id, tally, .. } => {
+                    self.telemetry.inherit(&operation_id, &tally.into());
+                }
+                Write::Evidence { operation_id, key, evidence: late } => {
+                    let mut evidence = Evidences::default();
+                    evidence.add(&key, &late);
+                    self.telemetry.inherit(&operation_id, &Lasting { evidence, ..Lasting::default() });
+                }
+                fault @ (Write::Seen { .. }
+                | Write::Noise { .. }
+                | Write::Sample(_)
+                | Write::Transition(_)
+                | Write::Check(_)
+                | Write::Done(_)) => faults.push(fault),
             }
         }
         self.faults().put_back(faults);

@@ -451,6 +451,7 @@ fn next_share(entry: &Entry) -> Result<Stage, Refusal> {
 /// The numbers of the moment, for the audit.
 fn evidence(entry: &Entry, excess: Option<Excess>, retires: Option<Retirement>) -> serde_json::Value {
     let tally = entry.meter.tally();
+    let assessed = entry.meter.assessed();
     let mut evidence = serde_json::json!({
         "matched": tally.matched,
         "unmatched": tally.unmatched,
@@ -458,7 +459,8 @@ fn evidence(entry: &Entry, excess: Option<Excess>, retires: Option<Retirement>) 
         "skipped": tally.skipped_total(),
         "consistency": tally.consistency(),
         "target": entry.operation.target.consistency,
-        "readiness": entry.assess(),
+        "version": assessed.version.name(),
+        "readiness": entry.assess_by(&assessed, &tally),
     });
     if let Some(excess) = excess {
         evidence["excess"] = serde_json::json!(excess);

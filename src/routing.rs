@@ -9,12 +9,13 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use http::Method;
 use parallax_core::operation::{Operation, OperationId};
-use parallax_core::readiness::{Assessment, assess};
+use parallax_core::readiness::{Assessment, Standing, assess};
 use parallax_core::router::{Router, SameRequests};
 use parallax_core::stage::Stage;
+use parallax_core::tally::Tally;
 
 use crate::config::Settings;
-use crate::telemetry::{Meter, Snapshot};
+use crate::telemetry::{Assessed, Meter, Snapshot};
 use crate::upstream::Reach;
 
 /// The routing in force, shared by the proxy (reads) and the rollout (swaps).
@@ -36,21 +37,31 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether the operation may move up, by its lasting counts.
+    /// Whether the operation may move up, by what the candidate's present version has shown.
     #[must_use]
     pub fn assess(&self) -> Assessment {
-        assess(&self.meter.tally(), &self.operation.target)
+        self.assess_by(&self.meter.assessed(), &self.meter.tally())
+    }
+
+    /// The same, by what was read before.
+    #[must_use]
+    pub fn assess_by(&self, assessed: &Assessed, tally: &Tally) -> Assessment {
+        let latency = self.meter.percentiles(&assessed.version);
+        assess(&Standing { evidence: &assessed.evidence, tally, latency }, &self.operation.target)
     }
 
     /// The operation's state for the metrics page.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
+        let tally = self.meter.tally();
+        let assessment = self.assess_by(&self.meter.assessed(), &tally);
         Snapshot {
             id: self.operation.id.clone(),
             stage: self.stage,
-            consistency: self.meter.tally().consistency(),
+            consistency: tally.consistency(),
+            bound: assessment.bound,
             target: self.operation.target.consistency,
-            readiness: self.assess().state,
+            readiness: assessment.state,
         }
     }
 }

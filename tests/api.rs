@@ -36,13 +36,18 @@ async fn an_operation_reads_as_the_contract_says_to_the_letter() {
             r#""counts":{"requests":1008,"matched":998,"unmatched":1,"failed":{"timeout":2},"#,
             r#""skipped":{"sampled_out":4,"queue_full":3},"in_flight":0},"#,
             r#""consistency":0.998998998998999,"target":"99.9%","#,
-            r#""readiness":{"state":"gathering","more_matching_checks":1,"conditions":["#,
+            r#""readiness":{"state":"gathering","more_matching_checks":5628,"conditions":["#,
             r#"{"name":"min_checks","met":false,"value":"999","limit":"1000"},"#,
             r#"{"name":"target","met":false,"value":"99.8998%","limit":"99.9%"},"#,
+            r#"{"name":"min_distinct","met":true,"value":"1","limit":"1"},"#,
             r#"{"name":"max_failed","met":true,"value":"0.1998%","limit":"1%"},"#,
-            r#"{"name":"min_checked","met":true,"value":"99.7011%","limit":"90%"}]},"#,
+            r#"{"name":"min_checked","met":true,"value":"99.7011%","limit":"90%"},"#,
+            r#"{"name":"confidence","met":false,"value":"99.3238%","limit":"99.9%"},"#,
+            r#"{"name":"drift","met":true,"value":"none","limit":"99.9%"},"#,
+            r#"{"name":"new_signatures","met":true,"value":"0","limit":"0.09"},"#,
+            r#"{"name":"latency_limit","met":true,"value":"too few answers","limit":"2x or 50 ms more"}]},"#,
             r#""latency":{"legacy":{"p50_ms":null,"p99_ms":null},"candidate":{"p50_ms":null,"p99_ms":null}},"#,
-            r#""recheck":{"counts":{},"shares":{},"advice":[]}}"#
+            r#""recheck":{"counts":{},"shares":{},"advice":[]},"version":null}"#
         )
     );
 }
@@ -94,8 +99,8 @@ async fn a_change_that_is_not_ready_is_refused_with_what_is_missing() {
     let problem = answer.json();
     let missing: Vec<&Value> =
         problem["missing"].as_array().expect("a list").iter().map(|one| &one["name"]).collect();
-    assert_eq!(missing, ["min_checks", "target"]);
-    assert_eq!(problem["more_matching_checks"], 1);
+    assert_eq!(missing, ["min_checks", "target", "confidence"]);
+    assert_eq!(problem["more_matching_checks"], 5628);
     assert_eq!(problem["status"], 409);
     assert_eq!(get(&router, "/api/v1/operations/getReturn").await.json()["stage"], "shadow");
 }

@@ -19,7 +19,7 @@ use parallax_testkit::{Behaviour, FakeService, Gate, RawClient, Reply, Step, wai
 use post::{Ends, Poster, ends_of, payload};
 use serde_json::{Value, json};
 use support::process::{Process, free_address};
-use support::{DEADLINE, assert_conserved, operation};
+use support::{DEADLINE, assert_all_shown, assert_conserved, operation};
 
 const OPERATION: &str = "
 operations: [{id: getReturn, match: 'GET /returns/{return_id}'}]
@@ -52,6 +52,7 @@ async fn at_rest(control: SocketAddr) -> Value {
 async fn assert_all_ended(control: SocketAddr, accepted: u64) -> Ends {
     let operation = at_rest(control).await;
     assert_conserved(&operation);
+    assert_all_shown(&operation);
     let ends = ends_of(control, accepted).await;
     assert_eq!(ends.done, accepted, "none is lost: {ends:?}");
     let counts = &operation["counts"];
@@ -338,6 +339,7 @@ async fn a_check_whose_run_never_ends_is_given_up_after_five_attempts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_key_has_sealed_is_not_given_up_for_another() {
     let directory = tempfile::tempdir().expect("a directory");
+    // Kept, or it would refuse connections, and the check might end before the process is killed.
     let silent = FakeService::start(Behaviour::Silent);
     let url = silent.url();
     let mut process = Process::start(directory.path(), &url, &url, OPERATION);

@@ -14,7 +14,10 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-const OPERATION: &str = "operations: [{id: getReturn, match: 'POST /shop.Returns/Get', idempotent: true}]\n";
+const OPERATION: &str = "operations:
+- {id: getReturn, grpc: shop.Returns/Get, idempotent: true}
+- {id: shop.Returns/Cancel, grpc: shop.Returns/Cancel}
+";
 
 /// A gRPC message in its frame.
 fn message(text: &str) -> Bytes {
@@ -54,11 +57,19 @@ where
     B: hyper::body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    call_method(running, "Get", body).await
+}
+
+async fn call_method<B>(running: &Running, method: &str, body: B) -> Response<Incoming>
+where
+    B: hyper::body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let stream = TcpStream::connect(running.proxy).await.expect("the proxy listens");
     let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
     let (mut sender, connection) = handshake.await.expect("HTTP/2");
     parallax::tasks::spawn(connection);
-    let request = Request::post(format!("http://{}/shop.Returns/Get", running.proxy))
+    let request = Request::post(format!("http://{}/shop.Returns/{method}", running.proxy))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .body(body)
@@ -82,6 +93,8 @@ async fn a_unary_call_is_checked_by_its_message_and_its_status() {
         (("a return", "0"), 1, None),
         (("another return", "0"), 0, Some("body")),
         (("a return", "5"), 0, Some("trailer")),
+        // UNAVAILABLE is an answer like any other: whether it counts for nothing is for the rules to say.
+        (("a return", "14"), 0, Some("trailer")),
     ] {
         let (legacy, candidate) = (side("a return", "0"), side(candidate.0, candidate.1));
         let running = between(&legacy, &candidate).await;
@@ -158,4 +171,25 @@ async fn a_stream_passes_messages_both_ways_before_its_end() {
     let operation = support::at_rest(running.control, "getReturn").await;
     support::assert_conserved(&operation);
     assert_eq!(operation["counts"]["matched"], json!(1), "{operation}");
+}
+
+/// What may not be copied is told from what may by its method alone, on the same connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_method_is_an_operation_and_only_what_may_be_is_copied() {
+    let (legacy, candidate) = (side("a return", "0"), side("a return", "0"));
+    let running = between(&legacy, &candidate).await;
+    for method in ["Get", "Cancel", "Unknown"] {
+        let response = call_method(&running, method, Full::new(message("which return?"))).await;
+        let collected = response.into_body().collect().await.expect("a body");
+        assert_eq!(collected.trailers().expect("trailers")["grpc-status"], "0");
+    }
+    assert_eq!(support::at_rest(running.control, "getReturn").await["counts"]["matched"], 1);
+    let cancel = support::at_rest(running.control, "shop.Returns%2FCancel").await;
+    assert_eq!(cancel["id"], "shop.Returns/Cancel", "{cancel}");
+    assert_eq!(cancel["counts"]["skipped"], json!({"not_idempotent": 1}));
+    assert_eq!((legacy.asked().len(), candidate.asked().len()), (3, 1));
+    let mut client = parallax_testkit::RawClient::connect(running.control).await.unwrap();
+    let metrics = client.get("/metrics").await.unwrap();
+    let labels = [("operation_id", "shop.Returns/Cancel"), ("answered_by", "legacy")];
+    assert_eq!(support::sample(metrics.text(), "parallax_requests_total", &labels), Some(1.0));
 }

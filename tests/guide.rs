@@ -26,6 +26,11 @@ async fn put_it_in_front() {
 }
 
 #[tokio::test]
+async fn name_operations() {
+    Page::read("docs/guide/name-operations.md").run().await;
+}
+
+#[tokio::test]
 async fn read_a_difference() {
     Page::read("docs/guide/read-a-difference.md").run().await;
 }
@@ -38,6 +43,11 @@ async fn write_rules() {
 #[tokio::test]
 async fn switch_and_roll_back() {
     Page::read("docs/guide/switch-and-roll-back.md").run().await;
+}
+
+#[tokio::test]
+async fn when_an_operation_is_ready() {
+    Page::read("docs/guide/when-an-operation-is-ready.md").run().await;
 }
 
 #[tokio::test]

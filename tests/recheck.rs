@@ -10,7 +10,9 @@ use std::time::Duration;
 use parallax_testkit::{Behaviour, FakeService, Gate, RawClient, Recorded, Reply, Step, wait_until};
 use serde_json::{Value, json};
 use support::process::Process;
-use support::{DEADLINE, GET_RETURN, House, assert_conserved, at_rest, operation, same, sample};
+use support::{
+    DEADLINE, GET_RETURN, House, assert_all_shown, assert_conserved, at_rest, operation, same, sample,
+};
 
 /// Soon, and as often as these tests need.
 const SOON: &str = "defaults: {recheck: {after: 50ms, rate: 1000/s}}\n";
@@ -318,6 +320,7 @@ async fn a_recheck_that_the_drain_cuts_off_is_counted() {
     process.start_again();
     let after = operation(process.control, "getReturn").await;
     assert_conserved(&after);
+    assert_all_shown(&after);
     assert_eq!(
         (&after["counts"]["requests"], &after["counts"]["unmatched"]),
         (&json!(1), &json!(1)),

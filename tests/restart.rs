@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use parallax_testkit::{FakeService, RawClient};
 use serde_json::{Value, json};
 use support::process::{Process, command, free_address};
-use support::{GET_RETURN, assert_conserved, at_rest, operation, post, same};
+use support::{GET_RETURN, assert_all_shown, assert_conserved, at_rest, operation, post, same};
 
 async fn get(address: SocketAddr, target: &str) -> Value {
     RawClient::connect(address).await.expect("an answer").get(target).await.expect("it works").json()
@@ -38,6 +38,7 @@ async fn counts_and_stages_survive_kill_9() {
         post(process.control, "/api/v1/operations/getReturn/stage", &change).await;
         let before = lasting(at_rest(process.control, "getReturn").await);
         assert_conserved(&before);
+        assert_all_shown(&before);
         assert_eq!(before["counts"]["requests"], expected, "{before}");
         let signatures = get(process.control, "/api/v1/operations/getReturn/signatures").await;
         // The first changes nothing: that is the stage from the beginning.

@@ -221,9 +221,10 @@ async fn a_candidate_that_cannot_be_reached_is_named_and_nobody_answers_in_its_p
 async fn operations(process: &Process, expected: &[&str]) {
     let began = Instant::now();
     loop {
-        let mut client = RawClient::connect(process.control).await.unwrap();
-        let list = client.get("/api/v1/operations").await.unwrap().json();
-        let ids: Vec<&str> = list.as_array().unwrap().iter().filter_map(|one| one["id"].as_str()).collect();
+        let mut client = RawClient::connect(process.control).await.expect("the control listener");
+        let list = client.get("/api/v1/operations").await.expect("an answer").json();
+        let ids: Vec<&str> =
+            list.as_array().expect("a list").iter().filter_map(|one| one["id"].as_str()).collect();
         if ids == expected {
             return;
         }

@@ -154,6 +154,36 @@ async fn in_switched_too_unless_it_is_off() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_that_becomes_slow_is_taken_back_too() {
+    let slow: Arc<AtomicBool> = Arc::default();
+    let candidate = {
+        let slow = Arc::clone(&slow);
+        Behaviour::script(move |_| {
+            let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+            let pause = Duration::from_secs(2) * u32::from(slow.load(Ordering::Relaxed));
+            vec![Step::Pause(pause), Step::Send(answer.into())]
+        })
+    };
+    let house = House::new(Behaviour::always(Reply::json("{}")), candidate, GET_RETURN).await;
+    let mut client = house.client().await;
+    for number in 0..150 {
+        client.get(&format!("/returns/{number}")).await.expect("an answer");
+    }
+    // Until the watch has learnt what legacy takes.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    house.stage("getReturn", json!({"stage": "switched", "reason": "all of them", "force": true})).await;
+    let load = Load::start(house.running.proxy, 200, 100, |turn| format!("/returns/{turn}"));
+    load.go_on_for(200).await;
+    assert_eq!(house.operation("getReturn").await["stage"], "switched");
+    slow.store(true, Ordering::Relaxed);
+    until_in(&house, "getReturn", "shadow").await;
+    let (_, bad) = load.stop().await;
+    assert_eq!(bad, 0);
+    let reason = last_change(&house).await["reason"].as_str().expect("a reason").to_owned();
+    assert!(reason.starts_with("the candidate was slow in "), "{reason}");
+}
+
 /// One of two hundred is rolled back under two thousand requests a second.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_request_after_a_rollback_is_answered_by_legacy_and_none_fails() {

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use futures_util::future::join_all;
 use parallax::store::{self, Minute, Store, Write};
+use parallax_core::evidence::{Evidence, Key, RulesId, Version};
 use parallax_core::operation::OperationId;
 use parallax_core::stage::Stage;
 use parallax_core::tally::Tally;
@@ -38,7 +39,10 @@ fn step(operation_id: &OperationId, revision: u64) -> Vec<Write> {
     };
     let tally = Tally { requests: 1, matched: 1, ..Tally::default() };
     let counted = Write::Tally { operation_id: operation_id.clone(), minute: Minute::of(at), tally };
-    vec![counted, Write::Transition(Box::new(transition))]
+    let key = Key { rules: RulesId(1), version: Version::unnamed() };
+    let evidence = Box::new(Evidence::of_counts(1, 0, 0));
+    let shown = Write::Evidence { operation_id: operation_id.clone(), key, evidence };
+    vec![counted, shown, Write::Transition(Box::new(transition))]
 }
 
 /// Writes step after step and says so on stderr, until it is killed.
@@ -120,6 +124,12 @@ fn read_back(path: &Path) -> BTreeMap<OperationId, u64> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
         let totals = store.read(|backend| backend.totals()).await.expect("totals");
+        let evidences = store.read(|backend| backend.evidences()).await.expect("evidences");
+        let shown: Vec<_> = evidences
+            .iter()
+            .map(|(id, evidences)| (id, evidences.iter().map(|known| known.evidence.matched).sum::<u64>()))
+            .collect();
+        assert_eq!(shown, totals.iter().map(|(id, tally)| (id, tally.matched)).collect::<Vec<_>>());
         let mut kept = BTreeMap::new();
         for (operation_id, tally) in totals {
             let id = operation_id.clone();

@@ -6,7 +6,7 @@ use parallax_testkit::{Behaviour, RawClient, Reply};
 use serde_json::{Value, json};
 use support::{House, assert_conserved, post, same, sample};
 
-const OPERATION: &str = "defaults: {min_checks: 10, target: 90%}
+const OPERATION: &str = "defaults: {min_checks: 10, target: 90%, confidence: off}
 sticky: {header: x-customer}
 operations:
   - {id: getReturn, match: 'GET /returns/{id}'}

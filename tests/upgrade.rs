@@ -15,7 +15,7 @@ use parallax_testkit::{Behaviour, FakeService, RawClient, Reply, wait_until};
 use serde_json::{Value, json};
 use support::load::{Connections, Load};
 use support::process::{Process, is_alive, signal};
-use support::{DEADLINE, GET_RETURN, assert_conserved, at_rest, operation, post, same};
+use support::{DEADLINE, GET_RETURN, assert_all_shown, assert_conserved, at_rest, operation, post, same};
 
 /// A name of its own for the program, so that it can be replaced. A link, because a copy could not be
 /// started for as long as a process that another test has just forked holds it open for writing.
@@ -114,12 +114,14 @@ async fn ten_upgrades_under_load_refuse_nobody_and_count_everything_once() {
         client.get("/api/v1/operations/getReturn/signatures").await.unwrap().json()
     };
     assert_eq!(signatures[0]["count"], counts["unmatched"], "faults that were found late are counted too");
+    assert_all_shown(&operation);
 
     end(&process, last).await;
     let mut process = process;
     process.start_again();
     let after = support::operation(process.control, "getReturn").await;
     assert_eq!(after["counts"], *counts, "the store has every count once");
+    assert_all_shown(&after);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,6 +228,8 @@ async fn counts_and_stages_in_memory_are_handed_over_too() {
     process.logged("\"ready\"", 2).await;
     let after = operation(process.control, "getReturn").await;
     assert_eq!((&after["counts"], &after["stage"]), (&before["counts"], &json!("switched")));
+    assert_eq!(after["readiness"], before["readiness"]);
+    assert_all_shown(&after);
     let new = process.holder().expect("the log tells");
     end(&process, new).await;
 }
@@ -293,5 +297,6 @@ async fn posted_checks_are_neither_lost_nor_counted_twice_by_upgrades() {
     assert_eq!((ends.done, ends.failed), (CHECKS, 0), "{ends:?} {counts}\n{}", process.log());
     assert_eq!(counts["requests"], CHECKS, "{ends:?} {counts}");
     assert_eq!((&counts["matched"], &counts["unmatched"]), (&json!(ends.matched), &json!(ends.unmatched)));
+    assert_all_shown(&operation);
     end(&process, last).await;
 }

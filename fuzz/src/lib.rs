@@ -3,6 +3,7 @@
 
 pub mod codings;
 pub mod compare;
+pub mod graphql;
 pub mod json;
 pub mod posted;
 pub mod recorded;

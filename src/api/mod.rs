@@ -17,6 +17,7 @@ mod guard;
 mod health;
 mod operations;
 mod origin;
+mod other;
 mod problem;
 mod retire;
 mod routes;
@@ -39,7 +40,10 @@ pub use routes::router;
 pub use serve::{RunError, run};
 pub use sessions::{COOKIE, SESSION_TIME};
 pub use triage::{Suggested, Triaged};
-pub use view::{Counts, DetailedView, Latencies, OperationView, ReadinessView, RecheckView, RuleView};
+pub use view::{
+    Counts, CoverageView, DetailedView, Latencies, OperationView, ReadinessView, RecheckView, RuleView,
+    VersionView,
+};
 
 use crate::intake::Intake;
 use crate::queue::Budget;

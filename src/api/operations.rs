@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::fields::Fields;
 use super::view::attainable;
-use super::{Caller, DetailedView, OperationView, Problem, Shared};
+use super::{Caller, CoverageView, DetailedView, OperationView, Problem, Shared};
 use crate::rollout::{Change, Changed, Refusal};
 
 /// Longest reason for a change, in characters: it is read by people.
@@ -32,6 +32,14 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Json<DetailedView>, Problem> {
     Ok(Json(shared.operation(&known(&shared, &id)?).await?))
+}
+
+/// `GET /api/v1/operations/{id}/coverage`.
+pub(super) async fn coverage(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Result<Json<CoverageView>, Problem> {
+    Ok(Json(shared.operation(&known(&shared, &id)?).await?.coverage))
 }
 
 /// `POST /api/v1/operations/{id}/stage`.

@@ -8,7 +8,7 @@ use axum::{Router, middleware};
 
 use super::fields::MAX_BODY;
 use super::guard::{self, Guard};
-use super::{Pages, Problem, Shared, checks, export, health, operations, retire, triage};
+use super::{Pages, Problem, Shared, checks, export, health, operations, other, retire, triage};
 
 /// One route: its method, its path, and what answers it.
 pub(super) struct Route {
@@ -25,8 +25,10 @@ pub(super) fn table() -> Vec<Route> {
     vec![
         change("/consistency-checks", post(checks::post)),
         read("/consistency-checks/{id}", get(checks::get)),
+        read("/api/v1/other", get(other::get)),
         read("/api/v1/operations", get(operations::list)),
         read("/api/v1/operations/{id}", get(operations::one)),
+        read("/api/v1/operations/{id}/coverage", get(operations::coverage)),
         change("/api/v1/operations/{id}/stage", post(operations::stage)),
         change("/api/v1/operations/{id}/rollback", post(operations::rollback)),
         read("/api/v1/operations/{id}/retire", get(retire::could)),

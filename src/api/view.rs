@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use parallax_core::coverage::Aspect;
+use parallax_core::evidence::{Evidence, Known};
 use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::ratio::Ratio;
-use parallax_core::readiness::{Condition, Readiness, assess};
+use parallax_core::readiness::{Condition, Readiness};
 use parallax_core::recheck::{Finding, advice, share};
 use parallax_core::rule::RuleSpec;
 use parallax_core::stage::{Share, StageName};
@@ -46,6 +48,8 @@ pub struct OperationView {
     pub latency: Latencies,
     /// What its mismatches were when both sides were asked again.
     pub recheck: RecheckView,
+    /// The candidate's version that readiness is told by; none where it has no name.
+    pub version: Option<String>,
 }
 
 /// One operation with its rules.
@@ -54,9 +58,103 @@ pub struct DetailedView {
     /// The operation.
     #[serde(flatten)]
     pub operation: OperationView,
+    /// What each version of the candidate has shown under the present rules, the newest first; absent
+    /// where none has a name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<VersionView>,
     /// Its rules, in order; absent where it has none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleView>,
+    /// What is described of it; it has a path of its own in the API.
+    #[serde(skip)]
+    pub coverage: CoverageView,
+}
+
+/// What the description of an operation promises, and what of it checks have met since the process started.
+#[derive(Clone, Debug, Serialize)]
+pub struct CoverageView {
+    /// The operation.
+    pub operation_id: String,
+    /// Names in the description.
+    pub documented: usize,
+    /// Those among them that checks have met.
+    pub exercised: usize,
+    /// Each of them.
+    pub items: Vec<CoveredView>,
+}
+
+/// A name in the description of an operation.
+#[derive(Clone, Debug, Serialize)]
+pub struct CoveredView {
+    /// What it is a name of.
+    pub aspect: Aspect,
+    /// The name.
+    pub name: String,
+    /// Whether a check has met it.
+    pub exercised: bool,
+}
+
+impl CoverageView {
+    fn of(entry: &Entry) -> Self {
+        let items = entry.operation.documented.items().map(|item| CoveredView {
+            aspect: item.0,
+            name: item.1.to_string(),
+            exercised: entry.meter.has_met(item),
+        });
+        let items: Vec<CoveredView> = items.collect();
+        Self {
+            operation_id: entry.operation.id.to_string(),
+            documented: items.len(),
+            exercised: items.iter().filter(|item| item.exercised).count(),
+            items,
+        }
+    }
+}
+
+/// What the checks of one version of the candidate have shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct VersionView {
+    /// Its name; none where it has none.
+    pub version: Option<String>,
+    /// Whether readiness is told by it.
+    pub assessed: bool,
+    /// Checks whose sides agree.
+    pub matched: u64,
+    /// Checks whose sides differ.
+    pub unmatched: u64,
+    /// Checks that are no evidence.
+    pub failed: u64,
+    /// Distinct requests (method, target, body) among the checks, within about 2 %.
+    pub distinct_requests: u64,
+}
+
+impl VersionView {
+    fn of(name: Option<&str>, evidence: &Evidence, assessed: bool) -> Self {
+        Self {
+            version: name.map(str::to_owned),
+            assessed,
+            matched: evidence.matched,
+            unmatched: evidence.unmatched,
+            failed: evidence.failed,
+            distinct_requests: evidence.distinct_requests(),
+        }
+    }
+
+    /// Of all versions under the present rules.
+    fn all(entry: &Entry) -> Vec<Self> {
+        let (evidences, assessed) = (entry.meter.evidences(), entry.meter.assessed().version);
+        let rules = entry.meter.ground().rules;
+        let of_rules = evidences.iter().filter(|known| known.key.rules == rules);
+        let view = |known: &Known| {
+            Self::of(known.key.version.name(), &known.evidence, known.key.version == assessed)
+        };
+        let mut all: Vec<Self> = of_rules.map(view).collect();
+        if all.iter().all(|view| view.version.is_none()) {
+            return Vec::new();
+        }
+        all.reverse();
+        all
+    }
 }
 
 /// A rule and what it did.
@@ -85,7 +183,12 @@ impl DetailedView {
             argument: suggest::argument(&spec.action.argument()),
         };
         let rules = entry.operation.rules.specs().iter().zip(entry.meter.masked()).map(rule).collect();
-        Self { operation: OperationView::of(entry), rules }
+        Self {
+            operation: OperationView::of(entry),
+            versions: VersionView::all(entry),
+            rules,
+            coverage: CoverageView::of(entry),
+        }
     }
 }
 
@@ -149,7 +252,8 @@ impl OperationView {
     #[must_use]
     pub fn of(entry: &Entry) -> Self {
         let (in_flight, tally) = entry.meter.standing();
-        let assessment = assess(&tally, &entry.operation.target);
+        let assessed = entry.meter.assessed();
+        let assessment = entry.assess_by(&assessed, &tally);
         let readiness = ReadinessView {
             state: assessment.state,
             more_matching_checks: attainable(assessment.more_matching_checks),
@@ -171,6 +275,7 @@ impl OperationView {
                 legacy: entry.meter.latency(Side::Legacy),
                 candidate: entry.meter.latency(Side::Candidate),
             },
+            version: assessed.version.name().map(str::to_owned),
         }
     }
 }

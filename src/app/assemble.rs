@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use parallax_core::evidence::Evidences;
 use parallax_core::operation::{Operation, OperationId};
 use parallax_core::stage::Stage;
 use parallax_core::tally::Tally;
@@ -15,7 +16,7 @@ use crate::config::Settings;
 use crate::durable::{Seal, StoreKey};
 use crate::routing::{Entry, InForce, Routing};
 use crate::store::{self, Backlog, PlanFile, SeenSignature, Store, StoreError, StoreUrl, StoredStage};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Ground, Lasting, Telemetry};
 use crate::tls::ServerTls;
 use crate::upstream::Reach;
 
@@ -23,6 +24,7 @@ use crate::upstream::Reach;
 /// reload finds here what it had.
 pub(super) struct Memory {
     pub(super) totals: BTreeMap<OperationId, Tally>,
+    pub(super) evidences: BTreeMap<OperationId, Evidences>,
     pub(super) stages: BTreeMap<OperationId, StoredStage>,
     /// Checks that waited when this process began.
     pub(super) waiting: Vec<Backlog>,
@@ -58,17 +60,18 @@ pub(super) async fn remember(
     let ids: Vec<OperationId> = operations.iter().map(|operation| operation.id.clone()).collect();
     let mut planned = plan_file.map(PlanFile::read).transpose()?.unwrap_or_default();
     planned.extend(told);
-    let (totals, stages, waiting, faults) = store
+    let (totals, evidences, stages, waiting, faults) = store
         .read(move |backend| {
             let mut faults = Vec::new();
             for id in &ids {
                 faults.extend(backend.signatures(id)?);
             }
-            Ok((backend.totals()?, backend.stages()?, backend.backlog()?, faults))
+            Ok((backend.totals()?, backend.evidences()?, backend.stages()?, backend.backlog()?, faults))
         })
         .await?;
-    let (totals, stages) = (totals.into_iter().collect(), store::merge(stages, planned));
-    Ok((Memory { totals, stages, waiting }, faults))
+    let (totals, evidences) = (totals.into_iter().collect(), evidences.into_iter().collect());
+    let stages = store::merge(stages, planned);
+    Ok((Memory { totals, evidences, stages, waiting }, faults))
 }
 
 /// The routing that a process begins with.
@@ -145,8 +148,12 @@ fn entry(
     let moved = known.filter(|known| known.revision > 0);
     let begins = Known { stage: Stage::from(operation.initial_stage), revision: 0, retired: false };
     let Known { stage, revision, retired } = moved.unwrap_or(begins);
-    let lasting = memory.totals.get(&operation.id).cloned().unwrap_or_default();
-    let meter = telemetry.meter(&operation.id, lasting, operation.rules.specs())?;
+    let lasting = Lasting {
+        tally: memory.totals.get(&operation.id).cloned().unwrap_or_default(),
+        evidence: memory.evidences.get(&operation.id).cloned().unwrap_or_default(),
+    };
+    let ground = Ground::of(operation);
+    let meter = telemetry.meter(&operation.id, lasting, operation.rules.specs(), ground)?;
     if let Some(when) = operation.rollback_when {
         meter.look_over(when.over);
     }

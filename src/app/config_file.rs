@@ -1,4 +1,4 @@
-//! The configuration file, watched: looked at once a second, by what the system says of it and not by its
+//! The configuration file and the OpenAPI document that it names, watched: looked at once a second, by what the system says of it and not by its
 //! content. Looking needs no help of the file system, follows symbolic links as they are at that
 //! moment (Kubernetes swaps a link to publish a new version), and notices what an editor's rename does.
 //!
@@ -14,13 +14,15 @@ use crate::config::{self, ConfigErrors, Settings};
 /// How often the file is looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The configuration file.
+/// The configuration file, with the document that it names.
 pub struct ConfigFile {
     path: PathBuf,
-    /// What it looked like when it was read last.
-    read: Look,
-    /// What it looked like a moment ago.
-    seen: Look,
+    /// The OpenAPI document that it named when it was read last.
+    openapi: Option<PathBuf>,
+    /// What they looked like when they were read last.
+    read: [Look; 2],
+    /// What they looked like a moment ago.
+    seen: [Look; 2],
 }
 
 /// What a file looks like from outside: device, inode, length, and time of its last change in seconds and
@@ -31,8 +33,8 @@ impl ConfigFile {
     /// The file at this path, as it is now.
     #[must_use]
     pub fn at(path: &Path) -> Self {
-        let look = look(path);
-        Self { path: path.to_owned(), read: look, seen: look }
+        let read = [look(path), None];
+        Self { path: path.to_owned(), openapi: None, read, seen: read }
     }
 
     /// Reads it.
@@ -40,23 +42,35 @@ impl ConfigFile {
     /// # Errors
     /// With everything that is wrong with it.
     pub fn load(&mut self) -> Result<Settings, ConfigErrors> {
-        // Looked at before it is read: a change in between is noticed the next time.
-        self.read = look(&self.path);
+        // Looked at before they are read: a change in between is noticed the next time.
+        let before = self.look();
+        let loaded = config::load(&self.path);
+        let openapi = match &loaded {
+            Ok(settings) => settings.openapi.clone(),
+            Err(errors) => errors.openapi.as_ref().map(PathBuf::from).or(self.openapi.clone()),
+        };
+        self.read =
+            if openapi == self.openapi { before } else { [before[0], openapi.as_deref().and_then(look)] };
         self.seen = self.read;
-        config::load(&self.path)
+        self.openapi = openapi;
+        loaded
     }
 
-    /// Waits until it has changed, and has settled.
+    /// Waits until one of them has changed, and has settled.
     pub(super) async fn changed(&mut self) {
         loop {
             tokio::time::sleep(EVERY).await;
-            if self.has_changed(look(&self.path)) {
+            if self.has_changed(self.look()) {
                 return;
             }
         }
     }
 
-    fn has_changed(&mut self, now: Look) -> bool {
+    fn look(&self) -> [Look; 2] {
+        [look(&self.path), self.openapi.as_deref().and_then(look)]
+    }
+
+    fn has_changed(&mut self, now: [Look; 2]) -> bool {
         let is_settled = now == self.seen;
         self.seen = now;
         is_settled && now != self.read
@@ -77,7 +91,7 @@ mod tests {
 
     impl ConfigFile {
         fn looked_at(&mut self) -> bool {
-            self.has_changed(look(&self.path))
+            self.has_changed(self.look())
         }
     }
 
@@ -114,5 +128,31 @@ mod tests {
         symlink("two", place("new")).expect("a link");
         fs::rename(place("new"), place("data")).expect("the link is swapped");
         assert!(!file.looked_at() && file.looked_at());
+    }
+
+    #[test]
+    fn a_change_of_the_openapi_document_is_a_change() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let place = |name: &str| directory.path().join(name);
+        let document = |path: &str| format!("openapi: 3.0.0\npaths: {{{path}: {{get: {{}}}}}}\n");
+        fs::write(place("parallax.yaml"), "legacy: http://a\ncandidate: http://b\nopenapi: api.yaml\n")
+            .expect("a file");
+        fs::write(place("api.yaml"), document("/a")).expect("a file");
+        let mut file = ConfigFile::at(&place("parallax.yaml"));
+        file.load().expect("a configuration");
+        assert!(!file.looked_at());
+        for (content, operations) in
+            [(document("/bb"), Some(1)), ("paths".to_owned(), None), (document("/c"), Some(1))]
+        {
+            fs::write(place("api.yaml"), content).expect("a file");
+            assert!(!file.looked_at() && file.looked_at());
+            assert_eq!(file.load().ok().map(|settings| settings.operations.len()), operations);
+            assert!(!file.looked_at(), "it was read as it is");
+        }
+        fs::remove_file(place("api.yaml")).expect("a file");
+        assert!(!file.looked_at() && file.looked_at());
+        file.load().expect_err("no document");
+        fs::write(place("api.yaml"), document("/d")).expect("a file");
+        assert!(!file.looked_at() && file.looked_at(), "it is there again");
     }
 }

@@ -137,10 +137,19 @@ fn headline(signature: &SignatureView, paint: Paint) -> String {
             grouped(times)
         ),
     };
+    let reversed = match signature.reversed {
+        0 => String::new(),
+        times if times == *count => {
+            "     reverse shadow: seen only where the candidate had answered\n".to_owned()
+        }
+        times => {
+            format!("     reverse shadow: the candidate had answered {} of these times\n", grouped(times))
+        }
+    };
     let (first, last) = (to_the_second(first_at), to_the_second(last_at));
     let about = paint.text(Tone::Faint, &one_line(&format!("signature {id}, first {first}, last {last}")));
     let what = one_line(&format!("{path}  {kind}: {types}{explanation}"));
-    format!("{counted}  {what}\n     {about}\n{noise}")
+    format!("{counted}  {what}\n     {about}\n{reversed}{noise}")
 }
 
 /// What the two sides have in the place, in the newest sample.

@@ -11,6 +11,7 @@ mod decode;
 mod demo;
 mod differences;
 mod export;
+mod init;
 mod logging;
 mod man;
 mod output;
@@ -56,6 +57,7 @@ enum Command {
     /// and a report of what differs; it needs no configuration and no network
     #[command(after_help = "Example:\n  parallax demo --for 20s")]
     Demo(DemoArgs),
+    Init(init::InitArgs),
     Serve(serve::ServeArgs),
     Status(status::StatusArgs),
     Differences(differences::DifferencesArgs),
@@ -85,6 +87,7 @@ pub fn main() -> ExitCode {
 pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Differences(args) => differences::run(&args),

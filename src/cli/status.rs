@@ -4,11 +4,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use parallax_core::operation::OperationId;
 use parallax_core::ratio::Ratio;
 
 use super::client::{Client, ServerArgs, operation_path};
 use super::output::{Paint, Table, Tone, grouped, one_line, print, tallied};
-use super::view::{OperationView, Percentiles, RecheckView, demanded, stage_text};
+use super::view::{CoverageView, OperationView, OtherView, Percentiles, RecheckView, demanded, stage_text};
 
 /// How often `--watch` asks again.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -18,7 +19,8 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parallax status\n  parallax status getReturn")]
 pub(super) struct StatusArgs {
-    /// Only this operation, with every condition of its readiness
+    /// Only this operation, with every condition of its readiness; `other` shows the requests that match none, and
+    /// the operations that they could be
     #[arg(value_name = "OP")]
     operation: Option<String>,
     /// Print the API's JSON unchanged
@@ -46,11 +48,20 @@ pub(super) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn report(client: &Client, args: &StatusArgs, paint: Paint) -> anyhow::Result<String> {
-    let path = args.operation.as_deref().map_or("/api/v1/operations".to_owned(), operation_path);
+    let path = match args.operation.as_deref() {
+        None => "/api/v1/operations".to_owned(),
+        Some(OperationId::OTHER) => "/api/v1/other".to_owned(),
+        Some(id) => operation_path(id),
+    };
     Ok(if args.json {
         format!("{}\n", client.text(&path)?.trim_end())
+    } else if args.operation.as_deref() == Some(OperationId::OTHER) {
+        other(&client.get(&path)?, paint)
     } else if args.operation.is_some() {
-        detail(&client.get(&path)?, paint)
+        let operation = client.get(&path)?;
+        // A server of an earlier version has none.
+        let coverage = client.get(&format!("{path}/coverage")).unwrap_or_default();
+        detail(&operation, paint) + &documented(&coverage)
     } else {
         overview(&client.get::<Vec<_>>(&path)?, paint)
     })
@@ -92,6 +103,26 @@ fn overview(operations: &[OperationView], paint: Paint) -> String {
     table.render(paint) + &operations.iter().map(advice).collect::<String>()
 }
 
+/// Requests of no operation.
+fn other(view: &OtherView, paint: Paint) -> String {
+    let requests = format!("{} requests matched no operation and went to legacy\n", grouped(view.requests));
+    if view.suggestions.is_empty() {
+        return requests;
+    }
+    let mut table = Table::default();
+    table.row(["REQUESTS", "COULD BE", "ID"].map(|name| (Tone::Faint, name.to_owned())));
+    for one in &view.suggestions {
+        table.row(
+            [grouped(one.requests), one.matcher.clone(), one.id.clone()].map(|text| (Tone::Plain, text)),
+        );
+    }
+    let more = if view.more > 0 { format!("and {} more\n", view.more) } else { String::new() };
+    format!(
+        "{requests}\n{}{more}\n`parallax init --from-traffic` writes them into a configuration\n",
+        table.render(paint)
+    )
+}
+
 /// One operation with everything behind its readiness.
 fn detail(operation: &OperationView, paint: Paint) -> String {
     let counts = &operation.counts;
@@ -116,7 +147,8 @@ fn detail(operation: &OperationView, paint: Paint) -> String {
         ("candidate p50/p99", Tone::Plain, latency(operation.latency.candidate.as_ref())),
     ];
     let mut table = Table::default();
-    for (name, tone, text) in facts {
+    let version = operation.version.as_deref().map(|version| ("version", Tone::Plain, one_line(version)));
+    for (name, tone, text) in facts.into_iter().chain(version) {
         table.row([(Tone::Faint, format!("  {name}")), (tone, text)]);
     }
     let mut conditions = Table::default();
@@ -133,6 +165,27 @@ fn detail(operation: &OperationView, paint: Paint) -> String {
         operation.recheck.advice.iter().map(|line| format!("\n{}\n", one_line(line))).collect();
     let (facts, conditions) = (table.render(paint), conditions.render(paint));
     format!("{title}\n{facts}{advice}\nConditions of readiness:\n{conditions}")
+}
+
+/// What the operation's document says of it and no check has met.
+fn documented(coverage: &CoverageView) -> String {
+    if coverage.documented == 0 {
+        return String::new();
+    }
+    let mut text = format!("\nDocumented: {} of {} met by checks\n", coverage.exercised, coverage.documented);
+    for (aspect, words) in [
+        ("status", "statuses"),
+        ("content_type", "content types"),
+        ("parameter", "parameters"),
+        ("request_type", "request types"),
+    ] {
+        let missing = coverage.items.iter().filter(|item| item.aspect == aspect && !item.exercised);
+        let names: Vec<String> = missing.map(|item| one_line(&item.name)).collect();
+        if !names.is_empty() {
+            text += &format!("  not yet  {words} {}\n", names.join(", "));
+        }
+    }
+    text
 }
 
 /// `confirmed 12 (80%), stale 3 (20%)`.

@@ -28,6 +28,43 @@ pub(super) struct OperationView {
     pub(super) recheck: RecheckView,
     #[serde(default)]
     pub(super) latency: LatencyView,
+    #[serde(default)]
+    pub(super) version: Option<String>,
+}
+
+/// Requests of no operation, as `GET /api/v1/other` tells them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OtherView {
+    pub(super) requests: u64,
+    pub(super) suggestions: Vec<SuggestionView>,
+    pub(super) more: u64,
+}
+
+/// What of an operation's description checks have met, as `GET /api/v1/operations/{id}/coverage` tells it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CoverageView {
+    pub(super) documented: u64,
+    pub(super) exercised: u64,
+    pub(super) items: Vec<CoveredView>,
+}
+
+/// A name in the description of an operation.
+#[derive(Debug, Deserialize)]
+pub(super) struct CoveredView {
+    pub(super) aspect: String,
+    pub(super) name: String,
+    pub(super) exercised: bool,
+}
+
+/// An operation that could be configured.
+#[derive(Debug, Deserialize)]
+pub(super) struct SuggestionView {
+    pub(super) id: String,
+    #[serde(rename = "match")]
+    pub(super) matcher: String,
+    pub(super) requests: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -98,6 +135,8 @@ pub(super) struct SignatureView {
     #[serde(default)]
     pub(super) count: u64,
     #[serde(default)]
+    pub(super) reversed: u64,
+    #[serde(default)]
     pub(super) noise: u64,
     #[serde(default)]
     pub(super) first_at: String,
@@ -163,7 +202,7 @@ impl fmt::Display for Problem {
 
 /// A limit with its direction.
 pub(super) fn demanded(name: &str, limit: &str) -> String {
-    if name.starts_with("max_") { format!("at most {limit}") } else { format!("at least {limit}") }
+    if Condition::is_at_most(name) { format!("at most {limit}") } else { format!("at least {limit}") }
 }
 
 /// `canary 5%`, or just the stage.

@@ -29,7 +29,7 @@ pub(super) struct CanaryFile {
 }
 
 /// What an operation says, over what `defaults` says, key by key.
-pub(super) fn resolve(layers: [Option<&CanaryFile>; 2], problems: &mut Problems) -> Steps {
+pub(super) fn resolve(layers: [Option<&CanaryFile>; 3], problems: &mut Problems) -> Steps {
     let default = Steps::default();
     let layers = || layers.into_iter().flatten();
     let shares = layers().find_map(|file| file.steps.as_ref());

@@ -94,7 +94,7 @@ fn public_host(host: &str) -> String {
 }
 
 /// How much work one comparison may be: what the operation says, over what `defaults` says.
-pub(super) fn limits(layers: [Option<&CompareLimitsFile>; 2], problems: &mut Problems) -> Limits {
+pub(super) fn limits(layers: [Option<&CompareLimitsFile>; 3], problems: &mut Problems) -> Limits {
     let default = Limits::default();
     let count = |pick: fn(&CompareLimitsFile) -> Option<&Raw<Count>>, most, problems: &mut Problems| {
         let raw = layers.iter().flatten().find_map(|file| pick(file))?;

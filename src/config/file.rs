@@ -25,14 +25,17 @@ use serde_saphyr::Spanned;
 use super::access_log::{AccessLogFile, YesNo};
 use super::canary::CanaryFile;
 use super::drain::DrainFile;
-use super::error::At;
+use super::error::{At, Placed};
 use super::export::ExportFile;
 use super::forwarded::Forwarded;
+use super::graphql::GraphQlFile;
+use super::grpc::GrpcMethod;
 use super::host_name::HostName;
 use super::limits::LimitsFile;
 use super::markers::MarkersFile;
 use super::network::Network;
 use super::protocol::Protocol;
+use super::readiness::{LatencyFile, Sureness, VersionFile};
 use super::recheck::RecheckFile;
 use super::rollback_when::RollbackFile;
 use super::rules::Written;
@@ -92,15 +95,18 @@ pub(super) struct File {
     /// Hosts under which clients reach the services: `shop.example.org`, with a port where it has one.
     /// The rule `origin` takes them for both sides' own, as it does the hosts of their URLs.
     pub(super) origins: Option<Vec<Raw<HostName>>>,
-    /// An OpenAPI document to take operations from. Not available in this version.
-    pub(super) openapi: Option<Later>,
+    /// An OpenAPI document (3.0, 3.1; YAML or JSON) to take operations from: every operation of it is one here,
+    /// by its operationId. Relative to this file. The extension `x-parallax` of an operation may hold the keys
+    /// of one here but `id` and `match`.
+    pub(super) openapi: Option<Raw<Text>>,
     /// What an operation starts from.
     #[serde(default)]
     #[schemars(schema_with = "defaults_schema")]
     pub(super) defaults: Option<Box<OperationFile>>,
-    /// The operations to move over, at least one.
+    /// The operations to move over, at least one; those of an OpenAPI document are refined by naming their `id`.
     #[schemars(length(min = 1))]
-    pub(super) operations: Vec<OperationFile>,
+    #[serde(default)]
+    pub(super) operations: Option<Vec<OperationFile>>,
 }
 
 /// The listener of the web UI, the API and the metrics.
@@ -196,18 +202,19 @@ pub(super) struct StickyKeyFile {
     pub(super) salt: Option<Raw<Source>>,
 }
 
-/// An operation: an endpoint to move over, and how it is checked. Every key except `id`, `match`
-/// and `candidate_path` may stand under `defaults` too.
+/// An operation: an endpoint to move over, and how it is checked. Every key except `id`, `match`,
+/// `grpc`, `candidate_path` and `graphql` may stand under `defaults` too.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(rename = "Operation", deny_unknown_fields)]
 pub(super) struct OperationFile {
     /// Its name, and the metric label `operation_id`.
     #[schemars(required)]
     pub(super) id: Option<Raw<OperationId>>,
-    /// Method and path template: `GET /returns/{return_id}`.
+    /// Method and path template: `GET /returns/{return_id}`. An operation of the OpenAPI document has one.
     #[serde(rename = "match")]
-    #[schemars(required)]
     pub(super) matcher: Option<Raw<Matcher>>,
+    /// In place of `match`: a method of gRPC, `package.Service/Method`.
+    pub(super) grpc: Option<Raw<GrpcMethod>>,
     /// The candidate's path, where it is another one.
     pub(super) candidate_path: Option<Raw<Template>>,
     /// Where it starts when nothing is stored: `shadow` (default) or `legacy`.
@@ -216,20 +223,24 @@ pub(super) struct OperationFile {
     pub(super) sample: Option<Raw<Ratio>>,
     /// The consistency at which it may be switched; `99.9%` by default.
     pub(super) target: Option<Raw<Ratio>>,
-    /// A confidence bound for the target. This version knows `off` only: the plain percentage.
-    pub(super) confidence: Option<Later>,
+    /// How sure one has to be that the consistency is the target or better, from 50% on; `95%` by default.
+    /// `off`: the plain percentage over `min_checks`.
+    pub(super) confidence: Option<Raw<Sureness>>,
     /// Checks before it may be switched, at least; 1000 by default.
     pub(super) min_checks: Option<Raw<u64>>,
-    /// Distinct requests among the checks. This version knows 1 only.
-    pub(super) min_distinct: Option<Later>,
+    /// Distinct requests (method, target, body) among them, at least; 1 by default.
+    pub(super) min_distinct: Option<Raw<Count>>,
     /// Failed checks, at most; `1%` by default.
     pub(super) max_failed: Option<Raw<Ratio>>,
     /// Checked requests among those that should be, at least; `90%` by default.
     pub(super) min_checked: Option<Raw<Ratio>>,
-    /// A limit to the candidate's latency. Not available in this version.
-    pub(super) latency_limit: Option<Later>,
+    /// A limit to the candidate's latency: `{p99: 2x, slack: 50ms}` by default, or `off`.
+    pub(super) latency_limit: Option<LatencyFile>,
     /// Whether its requests may run on both sides: `auto` (default: GET, HEAD, OPTIONS), `true`, `false`.
     pub(super) idempotent: Option<Raw<Idempotent>>,
+    /// Whether its requests are GraphQL: `true`, or which documents clients name by a hash. Then what is asked for decides
+    /// whether a request may run on both sides: queries may.
+    pub(super) graphql: Option<GraphQlFile>,
     /// Whether checks of its proxied requests wait on disk, as posted ones do; `false` by default.
     pub(super) durable: Option<Raw<YesNo>>,
     /// Asking both sides again after a mismatch of a GET or HEAD; on by default, or `off`.
@@ -237,8 +248,9 @@ pub(super) struct OperationFile {
     /// When a copy leaves: `after` the answer (default), or `concurrent`, together with a request that
     /// has no body.
     pub(super) when: Option<Raw<When>>,
-    /// How the candidate's build is told. Not available in this version.
-    pub(super) version: Option<Later>,
+    /// How the candidate's build is told, for each of which checks are gathered anew: `{header: x-version}`
+    /// by default, `{name: "1.4.2"}`, or `off`.
+    pub(super) version: Option<VersionFile>,
     /// The way through canary as a plan.
     pub(super) canary: Option<CanaryFile>,
     /// When it goes back from canary or switched to shadow by itself; on by default, or `off`.
@@ -253,7 +265,7 @@ pub(super) struct OperationFile {
     pub(super) headers: Option<Raw<HeaderProfile>>,
     /// What may differ, and where; an operation adds to the rules under `defaults`.
     #[schemars(with = "Option<Vec<RuleSpec>>")]
-    pub(super) compare: Option<Vec<Spanned<Written>>>,
+    pub(super) compare: Option<Vec<Placed<Written>>>,
     /// How much work one comparison may be; what is beyond is `failed`.
     pub(super) compare_limits: Option<CompareLimitsFile>,
 }
@@ -345,6 +357,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for WordOr<T> {
                 Ok(WordOr::Word(word.to_owned()))
             }
 
+            fn visit_bool<E: serde::de::Error>(self, word: bool) -> Result<Self::Value, E> {
+                Ok(WordOr::Word(word.to_string()))
+            }
+
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(WordOr::Mapping)
             }
@@ -411,7 +427,7 @@ fn defaults_schema(generator: &mut SchemaGenerator) -> Schema {
     schema.insert("type".to_owned(), serde_json::json!(["object", "null"]));
     schema.insert("description".to_owned(), "What an operation starts from.".into());
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        for own in ["id", "match", "candidate_path"] {
+        for own in ["id", "match", "grpc", "candidate_path", "graphql"] {
             properties.remove(own);
         }
     }

@@ -11,13 +11,17 @@ mod error;
 mod export;
 mod file;
 mod forwarded;
+mod graphql;
+mod grpc;
 mod host_name;
 mod limits;
 mod markers;
 mod network;
+mod openapi;
 mod operations;
 mod places;
 mod protocol;
+mod readiness;
 mod recheck;
 mod resolve;
 mod rollback_when;
@@ -43,7 +47,7 @@ use serde_saphyr::Spanned;
 
 pub use access_log::{AccessLog, LogTarget};
 pub use drain::Drain;
-pub use error::{At, ConfigError, ConfigErrors};
+pub use error::{At, ConfigError, ConfigErrors, Source};
 pub use forwarded::Forwarded;
 pub use limits::Limits;
 pub use network::Network;
@@ -130,7 +134,7 @@ pub fn load_rules(path: &Path) -> Result<Rules, ConfigErrors> {
     let name = path.display().to_string();
     let text = read(path, "--rules").map_err(|message| ConfigErrors::whole(&name, message))?;
     let mut problems = error::Problems::default();
-    let written: Vec<Spanned<rules::Written>> = from_yaml(&text, &mut problems).unwrap_or_default();
+    let written: Vec<error::Placed<rules::Written>> = from_yaml(&text, &mut problems).unwrap_or_default();
     let rules = rules::compile_rules(&written.iter().collect::<Vec<_>>(), &mut problems);
     if problems.is_empty() { Ok(rules) } else { Err(problems.finish(&name)) }
 }
@@ -157,10 +161,11 @@ fn read(path: &Path, option: &str) -> Result<String, String> {
 /// What was typed; none where its shape is too broken to go on.
 fn read_file(text: &str, problems: &mut error::Problems) -> Option<file::File> {
     let root: Spanned<shape::Node> = from_yaml(text, problems)?;
-    match shape::check(&root, &schema(), problems) {
-        shape::Shape::Readable => from_yaml(text, problems),
-        shape::Shape::Broken => None,
-    }
+    let shapes = [
+        shape::check(&root, &schema(), "", problems),
+        shape::needs_one_of(&root, ["operations", "openapi"], problems),
+    ];
+    if shapes.contains(&shape::Shape::Broken) { None } else { from_yaml(text, problems) }
 }
 
 fn from_yaml<T: DeserializeOwned>(text: &str, problems: &mut error::Problems) -> Option<T> {
@@ -173,9 +178,10 @@ fn from_yaml<T: DeserializeOwned>(text: &str, problems: &mut error::Problems) ->
     };
     serde_saphyr::from_str_with_options(text, options)
         .map_err(|error| {
-            let at = error.location().map_or(At { line: 1, column: 1 }, At::from);
+            let at = error.location().map_or(At::start_of(Source::Config), At::from);
             let message = error.without_snippet().render_with_formatter(&serde_saphyr::UserMessageFormatter);
-            let without_place = message.strip_suffix(&format!(" at line {}, column {}", at.line, at.column));
+            let place = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
+            let without_place = place.and_then(|place| message.strip_suffix(&place));
             problems.add(at, format!("not readable as YAML: {}", without_place.unwrap_or(&message)));
         })
         .ok()

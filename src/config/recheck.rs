@@ -37,7 +37,7 @@ pub(super) struct RecheckKeys {
 }
 
 /// What an operation says, over what `defaults` says, key by key; none when it is off.
-pub(super) fn resolve(layers: [Option<&RecheckFile>; 2], problems: &mut Problems) -> Option<Recheck> {
+pub(super) fn resolve(layers: [Option<&RecheckFile>; 3], problems: &mut Problems) -> Option<Recheck> {
     let mut keys = Vec::new();
     for layer in layers.into_iter().flatten() {
         match layer {

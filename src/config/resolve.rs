@@ -15,6 +15,7 @@ use super::export;
 use super::file::{ControlFile, File, Later, SideFile, StickyFile, TokenFile, UpstreamFile};
 use super::forwarded::Forwarded;
 use super::limits;
+use super::openapi;
 use super::operations;
 use super::protocol::Protocol;
 use super::scalar::{Count, Listen, Raw, Scalar, Text, Timeout};
@@ -63,7 +64,13 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
         retention: get(file.retention.as_ref(), Duration::from_secs(7 * 24 * 3600), problems),
         routes_file: export::routes_file(file.export.as_ref(), problems),
         drain: drain::resolve(file.drain.as_ref(), problems),
-        operations: operations::resolve(file, &origins, problems),
+        openapi: openapi::path(file.openapi.as_ref(), vault.directory),
+        operations: operations::resolve(
+            file,
+            &openapi::import(file.openapi.as_ref(), vault.directory, problems),
+            &origins,
+            problems,
+        ),
         legacy: legacy?,
         candidate: candidate?,
         // Outer none: there is no such key. Inner none: it is wrong, which is a problem already.
@@ -82,7 +89,7 @@ pub(super) fn list<T: Scalar>(raw: Option<&[Raw<T>]>, problems: &mut Problems) -
 }
 
 /// Refuses a key whose feature comes later, unless it asks for what this version does anyway.
-pub(super) fn later(name: &str, key: Option<&Later>, does: Option<&str>, problems: &mut Problems) {
+fn later(name: &str, key: Option<&Later>, does: Option<&str>, problems: &mut Problems) {
     let Some(key) = key else { return };
     match (does, &key.word) {
         (Some(does), Some(word)) if does == word => {}
@@ -98,7 +105,6 @@ pub(super) fn later(name: &str, key: Option<&Later>, does: Option<&str>, problem
 
 fn later_keys(file: &File, problems: &mut Problems) {
     later("queue", file.queue.as_ref(), Some("store"), problems);
-    later("openapi", file.openapi.as_ref(), None, problems);
 }
 
 fn loopback(port: u16) -> SocketAddr {

@@ -11,6 +11,7 @@ use serde_saphyr::Spanned;
 
 use super::error::{At, Problems};
 use super::file::WordOr;
+use super::readiness::{self, LatencyFile};
 use super::scalar::Raw;
 
 /// How many more errors than legacy's, unless the file says otherwise.
@@ -33,12 +34,15 @@ pub(super) enum RollbackFile {
 pub(super) struct RollbackKeys {
     /// How many more of the candidate's answers than of legacy's may be 5xx or missing; `1%` by default.
     errors: Option<Raw<Ratio>>,
+    /// When an answer is slow, against legacy's 99th percentile: `{p99: 2x, slack: 50ms}` by default, or `off`.
+    /// How many more of the candidate's answers than of legacy's may be slow is `errors` too.
+    latency: Option<LatencyFile>,
     /// Over how long that is looked at, `1s` to `10m`; `5s` by default.
     over: Option<Raw<Duration>>,
 }
 
 /// What an operation says, over what `defaults` says, key by key; none when it is off.
-pub(super) fn resolve(layers: [Option<&RollbackFile>; 2], problems: &mut Problems) -> Option<RollbackWhen> {
+pub(super) fn resolve(layers: [Option<&RollbackFile>; 3], problems: &mut Problems) -> Option<RollbackWhen> {
     let mut keys = Vec::new();
     for layer in layers.into_iter().flatten() {
         match layer {
@@ -56,9 +60,11 @@ pub(super) fn resolve(layers: [Option<&RollbackFile>; 2], problems: &mut Problem
     }
     let errors = keys.iter().find_map(|keys| keys.errors.as_ref());
     let over = keys.iter().find_map(|keys| keys.over.as_ref());
+    let latency = [0, 1, 2].map(|layer| keys.get(layer).and_then(|keys| keys.latency.as_ref()));
     Some(RollbackWhen {
         errors: errors.and_then(|raw| margin(raw, problems)).unwrap_or(ERRORS),
         over: over.and_then(|raw| bounded(raw, problems)).unwrap_or(OVER),
+        latency: readiness::latency(latency, problems),
     })
 }
 

@@ -7,15 +7,14 @@ use parallax_core::rule::{RuleSpec, Rules};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
-use serde_saphyr::Spanned;
 
-use super::error::{At, Problems};
+use super::error::{At, Placed, Problems};
 
 /// A rule as it is typed.
 #[derive(Debug)]
 pub(super) enum Written {
     /// Keys and values, each with its place.
-    Keys(Vec<(Spanned<String>, Spanned<Value>)>),
+    Keys(Vec<(Placed<String>, Placed<Value>)>),
     /// Something else, which is no rule.
     Other(&'static str),
 }
@@ -29,7 +28,7 @@ struct Places {
 }
 
 /// The rules of one operation, compiled: first those under `defaults`, then its own.
-pub(super) fn compile_rules(written: &[&Spanned<Written>], problems: &mut Problems) -> Rules {
+pub(super) fn compile_rules(written: &[&Placed<Written>], problems: &mut Problems) -> Rules {
     let (mut places, mut specs): (Vec<Places>, Vec<RuleSpec>) =
         written.iter().filter_map(|written| read(written, problems)).unzip();
     // One refusal at a time is told, so that each is left out in turn until the rest holds.
@@ -42,7 +41,8 @@ pub(super) fn compile_rules(written: &[&Spanned<Written>], problems: &mut Proble
                 specs.remove(error.index);
                 let (at, also) = match other {
                     Some(other) => {
-                        (own.rule, format!("; the other is in line {}, column {}", other.line, other.column))
+                        let place = problems.place(other, own.rule.source);
+                        (own.rule, format!("; the other is {place}, column {}", other.column))
                     }
                     None if error.in_argument => (own.argument, String::new()),
                     None => (own.path, String::new()),
@@ -58,8 +58,8 @@ pub(super) fn compile_rules(written: &[&Spanned<Written>], problems: &mut Proble
 }
 
 /// One rule with its places, or everything that is wrong with it collected.
-fn read(written: &Spanned<Written>, problems: &mut Problems) -> Option<(Places, RuleSpec)> {
-    let rule = At::from(written.referenced);
+fn read(written: &Placed<Written>, problems: &mut Problems) -> Option<(Places, RuleSpec)> {
+    let rule = written.at;
     let keys = match &written.value {
         Written::Keys(keys) => keys,
         Written::Other(kind) => {
@@ -76,18 +76,18 @@ fn read(written: &Spanned<Written>, problems: &mut Problems) -> Option<(Places, 
     let (mut places, mut first) = (Places { rule, path: rule, argument: rule }, None);
     for (key, value) in keys {
         if key.value == "at" {
-            places.path = value.referenced.into();
+            places.path = value.at;
             if !value.value.is_string() {
                 refuse(places.path, "`at` takes a path, for example `at: $.body.tags`".to_owned());
             }
         } else if let Err(error) = alone(&key.value, &value.value) {
             let is_known = RuleSpec::words().any(|word| word == key.value);
-            refuse(if is_known { value.referenced.into() } else { key.referenced.into() }, error);
+            refuse(if is_known { value.at } else { key.at }, error);
         } else if let Some(first) = first.replace(&key.value) {
             let message = format!("`{first}` and `{}` in one rule; write two rules", key.value);
-            refuse(key.referenced.into(), message);
+            refuse(key.at, message);
         } else {
-            places.argument = value.referenced.into();
+            places.argument = value.at;
         }
     }
     if !is_whole {
@@ -125,8 +125,8 @@ impl<'de> Visitor<'de> for WrittenVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Written, A::Error> {
-        let mut keys: Vec<(Spanned<String>, Spanned<Value>)> = Vec::new();
-        while let Some(entry) = entries.next_entry::<Spanned<String>, _>()? {
+        let mut keys: Vec<(Placed<String>, Placed<Value>)> = Vec::new();
+        while let Some(entry) = entries.next_entry::<Placed<String>, _>()? {
             if keys.iter().any(|(known, _)| known.value == entry.0.value) {
                 return Err(A::Error::custom(format!("the key `{}` stands twice", entry.0.value)));
             }

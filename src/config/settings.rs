@@ -42,6 +42,8 @@ pub struct Settings {
     pub other: Side,
     /// The store's URL, as `store::open` takes it.
     pub store: String,
+    /// The OpenAPI document that operations were taken from.
+    pub openapi: Option<PathBuf>,
     /// Bounds of what clients may send, and of what is held in memory.
     pub limits: Limits,
     /// What tells one client from another.

@@ -30,11 +30,28 @@ pub(super) enum Shape {
     Broken,
 }
 
-/// Holds a file against the schema.
-pub(super) fn check(root: &Spanned<Node>, schema: &Schema, problems: &mut Problems) -> Shape {
+/// Holds a file against the schema, or what stands in it under a path.
+pub(super) fn check(root: &Spanned<Node>, schema: &Schema, path: &str, problems: &mut Problems) -> Shape {
     let mut checker = Checker { root: schema.as_value(), problems, shape: Shape::Readable };
-    checker.node(root, schema.as_value(), "");
+    checker.node(root, schema.as_value(), path);
     checker.shape
+}
+
+/// Whether the file has one of these keys, which the schema could not say with a remedy.
+pub(super) fn needs_one_of(root: &Spanned<Node>, keys: [&str; 2], problems: &mut Problems) -> Shape {
+    let Node::Mapping(members) = &root.value else { return Shape::Broken };
+    let has = |key: &str| {
+        let mut said = members.iter().filter(|(known, _)| known.value == key);
+        said.any(|(_, value)| !matches!(value.value, Node::Nothing))
+    };
+    if keys.iter().any(|key| has(key)) {
+        return Shape::Readable;
+    }
+    let [first, other] = keys;
+    let message =
+        format!("the file lacks the key `{first}`; add it, or `{other}`, a document to take them from");
+    problems.add(root.referenced.into(), message);
+    Shape::Broken
 }
 
 /// A rule, which the core reads, with messages of its own.

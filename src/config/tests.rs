@@ -267,8 +267,8 @@ fn bad_input_is_named_with_its_place_and_remedy() {
 fn the_schema_knows_every_key_and_marks_what_is_needed() {
     let schema = schema();
     let at = |pointer: &str| schema.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
-    assert_eq!(at("/required"), &serde_json::json!(["legacy", "candidate", "operations"]));
-    assert_eq!(at("/$defs/Operation/required"), &serde_json::json!(["id", "match"]));
+    assert_eq!(at("/required"), &serde_json::json!(["legacy", "candidate"]));
+    assert_eq!(at("/$defs/Operation/required"), &serde_json::json!(["id"]));
     assert_eq!(at("/additionalProperties"), false);
     assert_eq!(at("/properties/defaults/additionalProperties"), false);
     assert!(schema.pointer("/properties/defaults/properties/id").is_none());
@@ -278,7 +278,7 @@ fn the_schema_knows_every_key_and_marks_what_is_needed() {
     assert!(parallax_core::rule::RuleSpec::words().all(|word| words.iter().any(|key| key == word)));
     assert_eq!(words.len(), 14);
     assert_eq!(at("/$defs/CompareLimits/properties/differences/maximum"), 10_000);
-    own.retain(|key| !["id", "match", "candidate_path"].contains(&key.as_str()));
+    own.retain(|key| !["id", "match", "grpc", "candidate_path", "graphql"].contains(&key.as_str()));
     assert_eq!(own, keys("/properties/defaults/properties"));
 }
 

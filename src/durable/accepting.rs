@@ -184,7 +184,7 @@ impl Durable {
             Counted::Posted(meter) if has_landed => {
                 meter.accepted();
                 if let Some(skip) = gone.skipped {
-                    meter.ended(End::Skipped(skip));
+                    meter.ended_unrun(End::Skipped(skip));
                 }
             }
             Counted::Posted(_) => {}

@@ -267,6 +267,7 @@ impl Feeder {
             whose: Err(check.operation_id.clone()),
             amount,
             end,
+            shown: None,
             differences: Vec::new(),
         };
         // One of an operation that is not configured any more is counted by the store all the same.
@@ -285,7 +286,7 @@ impl Feeder {
             return self.ended.push(end(End::Judged { outcome: Outcome::Failed, cause }));
         };
         // While it waited, the operation may have been found to have effects, or to be complete.
-        if !entry.operation.idempotent.may_copy(&request.method) {
+        if !entry.operation.may_copy(&request) {
             return self.ended.push(end(End::Skipped(Skip::NotIdempotent)));
         }
         if !entry.stage.checks_answered_by(answered.side) {
@@ -316,9 +317,10 @@ impl Feeder {
                 continue;
             }
             match how {
-                Settled::Ended { end, differences } => {
+                Settled::Ended { end, differences, shown } => {
+                    let shown = Some((meter.key_of(&shown), shown));
                     let (whose, amount) = (Ok(meter), Amount::one(bytes));
-                    self.ended.push(Ended { id, whose, amount, end, differences });
+                    self.ended.push(Ended { id, whose, amount, end, shown, differences });
                 }
                 Settled::GivenBack => self.unsent.push(id),
                 // Not renewed any more, so it is taken again when its lease has run out.
@@ -345,10 +347,7 @@ impl Feeder {
             for ended in self.ended.drain(..count) {
                 self.out.remove(&ended.id);
                 self.durable.room.release(ended.amount);
-                match ended.whose {
-                    Ok(meter) => meter.ended(ended.end),
-                    Err(id) => self.telemetry.ended(&id, ended.end),
-                }
+                ended.count(&self.telemetry);
             }
         }
         if !self.unsent.is_empty() && self.release(self.unsent.clone()).await.is_ok() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use parallax_core::check::CheckId;
+use parallax_core::evidence::{Key, Shown};
 use parallax_core::operation::OperationId;
 use parallax_core::report::ReportedDifference;
 use parallax_core::tally::End;
@@ -10,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::room::Amount;
 use crate::store::{Completion, Write};
-use crate::telemetry::{Keeper, Meter, Settled};
+use crate::telemetry::{Keeper, Meter, Settled, Telemetry};
 
 /// Brings the end of one check back.
 pub(super) struct Returning {
@@ -43,12 +44,23 @@ pub(super) struct Ended {
     pub(super) whose: Result<Arc<Meter>, OperationId>,
     pub(super) amount: Amount,
     pub(super) end: End,
+    /// What it shows, and for what; none where it was not run.
+    pub(super) shown: Option<(Key, Box<Shown>)>,
     pub(super) differences: Vec<ReportedDifference>,
 }
 
 impl Ended {
     pub(super) fn write(&self, at: jiff::Timestamp) -> Write {
-        let differences = self.differences.clone();
-        Write::Done(Box::new(Completion { id: self.id, at, end: self.end, differences }))
+        let (shown, differences) = (self.shown.clone(), self.differences.clone());
+        Write::Done(Box::new(Completion { id: self.id, at, end: self.end, shown, differences }))
+    }
+
+    /// The store has completed and counted it.
+    pub(super) fn count(&self, telemetry: &Telemetry) {
+        match (&self.whose, &self.shown) {
+            (Ok(meter), Some((key, shown))) => meter.ended(self.end, key, shown),
+            (Ok(meter), None) => meter.ended_unrun(self.end),
+            (Err(id), _) => telemetry.ended(id, self.end),
+        }
     }
 }

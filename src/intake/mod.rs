@@ -11,7 +11,7 @@ use std::sync::Arc;
 use http::Method;
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
-use parallax_core::exchange::{Answer, Body, Exchange, Side};
+use parallax_core::exchange::{Answer, Body, Exchange, Request, Side};
 use parallax_core::format::DigestStream;
 use parallax_core::operation::Operation;
 use parallax_core::posted::{self, Batch, Malformed, Posted, PostedId};
@@ -127,7 +127,7 @@ impl Intake {
         };
         let operation = &entry.operation;
         let (receipt, id) = names(id);
-        let skipped = skipped(entry, &request.method, request.body.len());
+        let skipped = skipped(entry, &request);
         let answered = Exchange { side: Side::Legacy, answer, latency: std::time::Duration::ZERO };
         // Of the content as it was posted, so that another limit makes no other content of it.
         let fingerprint = Some(self.durable.fingerprint(&operation.id, &request, &answered));
@@ -156,13 +156,13 @@ fn named<'r>(
 }
 
 /// Why a check is not run, where it is known already.
-fn skipped(entry: &Entry, method: &Method, body_length: usize) -> Option<Skip> {
+fn skipped(entry: &Entry, request: &Request) -> Option<Skip> {
     let operation = &entry.operation;
     if !entry.stage.checks_posted() {
         Some(Skip::Stage)
-    } else if !operation.idempotent.may_copy(method) {
+    } else if !operation.may_copy(request) {
         Some(Skip::NotIdempotent)
-    } else if body_length > operation.body_limit {
+    } else if request.body.len() > operation.body_limit {
         Some(Skip::BodyTooLarge)
     } else {
         None

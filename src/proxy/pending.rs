@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use parallax_core::exchange::Side;
+use parallax_core::exchange::{Request, Side};
 use parallax_core::operation::Operation;
 use parallax_core::rollback::RollbackWhen;
 use parallax_core::verdict::Skip;
@@ -14,7 +14,7 @@ use parallax_core::verdict::Skip;
 use super::capture::AnswerCapture;
 use super::upload::SharedCapture;
 use crate::queue::{AheadOf, AnswerHead, Chunks, Completed, Queue, RequestHead, Reservation, Waiting};
-use crate::telemetry::Ticket;
+use crate::telemetry::{Did, Ticket};
 use crate::upstream::Reach;
 
 /// A check in the making.
@@ -56,6 +56,9 @@ impl PendingCheck {
         if let Some(held) = held {
             reservation.join(held);
         }
+        if !may_copy(&self.operation, &self.request, &request_body) {
+            return self.ticket.skip(Skip::NotIdempotent);
+        }
         let waiting = Waiting {
             operation: self.operation,
             reach: self.reach,
@@ -78,7 +81,7 @@ impl PendingCheck {
     /// The answering side broke off in the middle.
     pub(crate) fn side_broke_off(self) {
         if let Some(when) = self.watched {
-            self.ticket.did(self.answering, true, when);
+            self.ticket.did(self.answering, Did::NOTHING, when);
         }
         self.ticket.skip(Skip::NoAnswer);
     }
@@ -87,6 +90,18 @@ impl PendingCheck {
     pub(crate) fn client_went_away(self) {
         self.ticket.skip(Skip::ClientAborted);
     }
+}
+
+/// Whether the other side may be asked, where that is known by the whole request only: it is decided here, when
+/// the client has its answer, so that nobody had to wait for the body.
+fn may_copy(operation: &Operation, request: &RequestHead, body: &Chunks) -> bool {
+    operation.graphql.is_none()
+        || operation.may_copy(&Request {
+            method: request.method.clone(),
+            target: request.target.clone(),
+            headers: request.headers.clone(),
+            body: body.to_compact(),
+        })
 }
 
 fn take_request(capture: Option<&SharedCapture>) -> Result<(Chunks, Option<Reservation>), Skip> {

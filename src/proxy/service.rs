@@ -33,7 +33,7 @@ use super::{admission, head, interim, problem, tester, upgrade};
 use crate::proxy::Shared;
 use crate::queue::{AheadOf, AnswerHead, RequestHead};
 use crate::routing::{Entry, InForce};
-use crate::telemetry::{AnsweredBy, Meter, Ticket};
+use crate::telemetry::{AnsweredBy, Did, Meter, Ticket};
 use crate::upstream::{Again, Reach, ResponseBody, SendError, Sides, strip_hop_by_hop};
 
 /// What serves the requests of one thread.
@@ -64,18 +64,18 @@ pub(super) struct Met {
 
 impl Met {
     /// Notes how the side did that has answered, or has not.
-    fn note(&self, side: Side, is_bad: bool) {
+    fn note(&self, side: Side, did: Did) {
         let Some(when) = self.watched else {
             if self.is_legacy_noted && side == Side::Legacy {
-                self.meter.legacy_did(is_bad);
+                self.meter.legacy_did(did);
             }
             return;
         };
         // Legacy answers in its place: the client sees no error, and the candidate was none the better.
         if side != self.plan.answering {
-            self.meter.did(self.plan.answering, true, when);
+            self.meter.did(self.plan.answering, Did::NOTHING, when);
         }
-        self.meter.did(side, is_bad, when);
+        self.meter.did(side, did, when);
     }
 }
 
@@ -177,7 +177,7 @@ impl Service {
         }
         let reservation = self.shared.queue.budget().reservation();
         let capture = match checked {
-            Some(operation) => RequestCapture::new(operation.body_limit, reservation),
+            Some(operation) => RequestCapture::new(operation.request_limit(), reservation),
             None => RequestCapture::of_nothing(Skip::Stage, reservation),
         };
         sent.capture = Some(Arc::new(Mutex::new(capture)));
@@ -209,7 +209,7 @@ impl Service {
         } else if passage.has_passed() {
             Err(Skip::Loop)
         } else {
-            operation.admits(request.method(), fastrand::u32(..))
+            operation.admits(request.method(), request.uri().query(), fastrand::u32(..))
         };
         Met {
             operation: Arc::clone(operation),
@@ -253,7 +253,7 @@ impl Service {
     ) -> Response<AnswerBody> {
         let sent = self.sent(client, None, &request);
         let (mut parts, incoming) = request.into_parts();
-        let target = target_of(&parts);
+        let (method, target) = (parts.method.clone(), target_of(&parts));
         let switching = upgrade::prepare(&mut parts, passage.survey());
         self.shared.edge.tell(passage, &mut parts);
         head::address_to(&mut parts, &sides.of(side).upstream, &target);
@@ -267,6 +267,7 @@ impl Service {
             Ok(response) => {
                 passage.answered(side, began, sent.latency_since(began));
                 self.shared.telemetry.count_other(AnsweredBy::from(side));
+                self.shared.telemetry.other_shapes.note(&method, target.path(), response.status());
                 passed(response, switching, sent)
             }
             Err(error) => {
@@ -316,13 +317,13 @@ impl Service {
             Err((side, error)) => {
                 passage.unanswered(side, began, error.fault.cause);
                 if !error.client_broke_off {
-                    met.note(side, true);
+                    met.note(side, Did::NOTHING);
                 }
                 return self.no_answer(client, &met, side, &error, passage);
             }
         };
         let latency = sent.latency_since(began);
-        met.note(side, response.status().is_server_error());
+        met.note(side, Did { is_error: response.status().is_server_error(), latency: Some(latency) });
         passage.answered(side, began, latency);
         let mut ticket = met.meter.begin(AnsweredBy::from(side));
         passage.counted(&mut ticket);

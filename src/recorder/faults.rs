@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use parallax_core::exchange::Side;
 use parallax_core::explanations::Explanations;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
@@ -37,6 +38,7 @@ struct Unwritten {
     signature: Signature,
     explanations: Explanations,
     count: u64,
+    reversed: u64,
     noise: u64,
     at: Timestamp,
 }
@@ -53,13 +55,14 @@ impl Faults {
     pub(super) fn count(
         &mut self,
         operation_id: &OperationId,
-        signatures: Vec<Signature>,
+        (answering, signatures): (Side, Vec<Signature>),
         at: Timestamp,
         now: Instant,
     ) -> Notice {
         self.each(operation_id, signatures, at, now, |unwritten, explanation| {
             unwritten.explanations.add(explanation, 1);
             unwritten.count += 1;
+            unwritten.reversed += u64::from(answering == Side::Candidate);
         })
     }
 
@@ -101,6 +104,7 @@ impl Faults {
             signature,
             explanations: Explanations::default(),
             count: 0,
+            reversed: 0,
             noise: 0,
             at,
         })
@@ -157,13 +161,18 @@ impl Faults {
         for write in writes {
             match write {
                 Write::Noise { signature, count, at } => self.unwritten(*signature, at).noise += count,
-                Write::Seen { signature, explanations, count, at } => {
+                Write::Seen { signature, explanations, count, reversed, at } => {
                     let unwritten = self.unwritten(*signature, at);
                     unwritten.count += count;
+                    unwritten.reversed += reversed;
                     unwritten.explanations.add_all(&explanations);
                 }
                 Write::Sample(report) => self.keep(*report),
-                Write::Tally { .. } | Write::Transition(_) | Write::Check(_) | Write::Done(_) => {}
+                Write::Tally { .. }
+                | Write::Evidence { .. }
+                | Write::Transition(_)
+                | Write::Check(_)
+                | Write::Done(_) => {}
             }
         }
     }
@@ -171,10 +180,10 @@ impl Faults {
 
 impl Unwritten {
     fn into_writes(self) -> impl Iterator<Item = Write> {
-        let Self { signature, explanations, count, noise, at } = self;
+        let Self { signature, explanations, count, reversed, noise, at } = self;
         let signature = Box::new(signature);
         let heard = (noise > 0).then(|| Write::Noise { signature: signature.clone(), count: noise, at });
-        let seen = (count > 0).then_some(Write::Seen { signature, explanations, count, at });
+        let seen = (count > 0).then_some(Write::Seen { signature, explanations, count, reversed, at });
         seen.into_iter().chain(heard)
     }
 }
@@ -203,7 +212,7 @@ mod tests {
     }
 
     fn count(faults: &mut Faults, number: u64, now: Instant) -> Notice {
-        faults.count(&operation(), vec![signature(number)], Timestamp::UNIX_EPOCH, now)
+        faults.count(&operation(), (Side::Legacy, vec![signature(number)]), Timestamp::UNIX_EPOCH, now)
     }
 
     #[test]

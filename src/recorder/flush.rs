@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parallax_core::evidence::Known;
 use parallax_core::operation::OperationId;
 use parallax_core::tally::Tally;
 use tokio::sync::{Mutex, MutexGuard, watch};
@@ -12,6 +13,7 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use super::Recorder;
 use crate::store::{Minute, StoreError, Write};
 use crate::tasks;
+use crate::telemetry::Lasting;
 
 /// How often counts are written.
 const EVERY: Duration = Duration::from_millis(250);
@@ -87,16 +89,24 @@ impl Flush {
     }
 
     /// What has come and is not written, taken out to be written by the caller, for whom everybody
-    /// else waits. Dropped without a word, its counts come again, its faults and samples do not.
+    /// else waits. Dropped without a word, its counts and evidence come again, its faults and samples do not.
     pub async fn batch(&self) -> Batch<'_> {
         let written = self.written.lock().await;
         let minute = Minute::of(jiff::Timestamp::now());
         let (mut counted, mut tallies) = (Vec::new(), Vec::new());
-        for (id, total) in self.recorder.telemetry.to_write() {
+        for (id, Lasting { tally: total, evidence }) in self.recorder.telemetry.to_write() {
             let total = settled(total);
             let tally = written.get(&id).map_or_else(|| total.clone(), |before| total.since(before));
+            let is_new = !tally.is_empty() || !evidence.is_empty();
             if !tally.is_empty() {
                 tallies.push(Write::Tally { operation_id: id.clone(), minute, tally });
+            }
+            tallies.extend(evidence.iter().map(|Known { key, evidence, .. }| Write::Evidence {
+                operation_id: id.clone(),
+                key: key.clone(),
+                evidence: Box::new(evidence.clone()),
+            }));
+            if is_new {
                 counted.push((id, total));
             }
         }
@@ -129,6 +139,7 @@ impl Batch<'_> {
 
     /// It is written for good.
     pub fn written(mut self) {
+        self.recorder.telemetry.written(self.counted.iter().map(|(id, _)| id));
         self.written.extend(std::mem::take(&mut self.counted));
     }
 

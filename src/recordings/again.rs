@@ -115,7 +115,7 @@ fn check(
 ) -> Result<(Check, Vec<HeaderName>), NotAgain> {
     let operation = operation.ok_or(NotAgain::NoOperation)?;
     let Again { request, legacy, unknown } = report.again(given)?;
-    if !operation.idempotent.may_copy(&request.method) {
+    if !operation.may_copy(&request) {
         return Err(NotAgain::NotIdempotent);
     }
     let answered = Exchange { side: Side::Legacy, answer: legacy, latency: Duration::ZERO };

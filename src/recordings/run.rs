@@ -152,7 +152,7 @@ impl Work {
         let counts = &mut self.counts.operations[at];
         counts.tally.requests += 1;
         let operation = Arc::clone(&counts.operation);
-        if !self.plan.all_methods && !operation.idempotent.may_copy(&posted.request.method) {
+        if !self.plan.all_methods && !operation.may_copy(&posted.request) {
             counts.skip(Skip::NotIdempotent);
             return None;
         }

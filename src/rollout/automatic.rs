@@ -61,8 +61,18 @@ impl Rollout {
         self.remember_last().await;
         loop {
             tokio::time::sleep(WRITE_AGAIN).await;
+            self.tell_what_is_slow();
             self.take_steps(began, Timestamp::now()).await;
             self.write_pending().await;
+        }
+    }
+
+    /// What legacy takes says which answers of the candidate are slow.
+    fn tell_what_is_slow(&self) {
+        for entry in self.routing.load().entries() {
+            let limit = entry.operation.rollback_when.and_then(|when| when.latency);
+            let slow = limit.and_then(|limit| Some(limit.of(entry.meter.percentile_of_legacy()?)));
+            entry.meter.slow_from(slow);
         }
     }
 

@@ -124,19 +124,19 @@ fn judge(
         Err(_) if afterwards.as_now || entry.retired => None,
         Err(error) => return Err(Refusal::NobodyKnows { id: entry.operation.id.clone(), error }),
     };
-    let mut conditions = vec![condition("stage", entry.stage == Stage::Complete, entry.stage, "complete")];
+    let mut conditions = vec![condition("stage", entry.stage == Stage::Complete, &entry.stage, "complete")];
     if !afterwards.as_now {
         let requests = requests_24h.unwrap_or_default();
         let retention = routing.in_force().settings.retention;
-        conditions.push(condition("max_requests_24h", requests == 0, requests, "0"));
+        conditions.push(condition("max_requests_24h", requests == 0, &requests, "0"));
         let hours = format!("{}h", retention.as_secs() / 3600);
-        conditions.push(condition("retention", retention >= QUIET, hours, "24h"));
+        conditions.push(condition("retention", retention >= QUIET, &hours, "24h"));
     }
     let (id, retired) = (entry.operation.id.clone(), entry.retired);
     Ok(Retirement { id, retired, requests_24h, afterwards, conditions })
 }
 
-fn condition(name: &str, met: bool, value: impl ToString, limit: &str) -> Condition {
+fn condition(name: &str, met: bool, value: &impl ToString, limit: &str) -> Condition {
     Condition { name: name.to_owned(), met, value: value.to_string(), limit: limit.to_owned() }
 }
 

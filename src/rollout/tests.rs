@@ -6,14 +6,14 @@ use arc_swap::ArcSwap;
 use parallax_core::exchange::Side;
 use parallax_core::operation::{Idempotent, Matcher, Operation, Target};
 use parallax_core::redaction::Redaction;
-use parallax_core::rollback::{Answers, RollbackWhen};
+use parallax_core::rollback::{Answers, Bad, RollbackWhen};
 use parallax_core::rule::Rules;
 use parallax_core::stage::InitialStage;
 
 use super::*;
 use crate::routing::InForce;
 use crate::store::testing;
-use crate::telemetry::{Alarms, CountRepair, Telemetry};
+use crate::telemetry::{Alarms, CountRepair, Ground, Telemetry};
 use crate::upstream::{PoolLimits, Reach, Threads, Upstream};
 
 fn operation(id: &str) -> Operation {
@@ -25,13 +25,19 @@ fn operation(id: &str) -> Operation {
         sample: Ratio::ONE,
         target: Target {
             consistency: Ratio::ONE,
+            confidence: None,
             min_checks: 1,
+            min_distinct: 1,
             max_failed: Ratio::ONE,
             min_checked: Ratio::ZERO,
+            latency: None,
         },
+        version: parallax_core::evidence::VersionSource::Off,
         idempotent: Idempotent::Auto,
         when: parallax_core::operation::When::After,
         recheck: None,
+        graphql: None,
+        documented: parallax_core::coverage::Documented::default(),
         durable: false,
         steps: parallax_core::stage::Steps::default(),
         rollback_when: None,
@@ -55,15 +61,9 @@ fn rollout_with(
     let entry = |id: &&str| {
         let mut operation = operation(id);
         change(&mut operation);
-        Entry {
-            operation: Arc::new(operation),
-            stage: Stage::Shadow,
-            retired: false,
-            revision: 0,
-            meter: telemetry
-                .meter(&id.parse().unwrap(), parallax_core::tally::Tally::default(), &[])
-                .unwrap(),
-        }
+        let (tally, ground) = (parallax_core::tally::Tally::default(), Ground::of(&operation));
+        let meter = telemetry.meter(&operation.id, tally, &[], ground).unwrap();
+        Entry { operation: Arc::new(operation), stage: Stage::Shadow, retired: false, revision: 0, meter }
     };
     let routing = Routing::new(ids.iter().map(entry).collect(), in_force()).unwrap();
     Arc::new(Rollout::new(Arc::new(ArcSwap::from_pointee(routing)), store, plan_file))
@@ -210,7 +210,8 @@ async fn a_candidate_that_fails_is_taken_back_without_the_store_and_only_where_c
     let (store, outage) = testing::flaky().unwrap();
     let rollout = rollout_with(store.clone(), None, &["a", "b", "off"], |operation| {
         let is_off = operation.id.as_str() == "off";
-        let when = RollbackWhen { errors: Ratio::from_ppm(10_000), over: Duration::from_secs(5) };
+        let (errors, over) = (Ratio::from_ppm(10_000), Duration::from_secs(5));
+        let when = RollbackWhen { errors, over, latency: None };
         operation.rollback_when = (!is_off).then_some(when);
     });
     let alarms = Arc::new(Alarms::default());
@@ -222,7 +223,8 @@ async fn a_candidate_that_fails_is_taken_back_without_the_store_and_only_where_c
     let began = Instant::now();
     for id in ["a", "b", "off", "gone"] {
         let candidate = Answers { all: 9, bad: 8 };
-        let excess = Excess { candidate, legacy_share: 0.0, allowed: Ratio::from_ppm(10_000) };
+        let excess =
+            Excess { of: Bad::Error, candidate, legacy_share: 0.0, allowed: Ratio::from_ppm(10_000) };
         alarms.raise(&id.parse().unwrap(), excess);
     }
     while stage_of(&rollout, "a") != Stage::Shadow {

@@ -1,10 +1,11 @@
 //! One check from its start to its place in the counts, or to its recheck.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{Extensions, header};
 use parallax_core::check::Check;
+use parallax_core::evidence::{RequestHash, Shown};
 use parallax_core::exchange::{Answer, Body, Exchange, Side};
 use parallax_core::isolation;
 use parallax_core::judge::{judge_cut_off, judge_with};
@@ -19,7 +20,7 @@ use super::mismatch::{Mismatch, Open};
 use super::{Shared, new_id};
 use crate::queue::{Job, Reservation};
 use crate::recorder::Notice;
-use crate::telemetry::Ticket;
+use crate::telemetry::{Did, Ticket};
 use crate::upstream::{Access, Sides};
 
 /// Bodies from here on, both sides together, are compared on a thread of their own: a millisecond
@@ -84,9 +85,10 @@ pub(super) async fn judge(
     mut ticket: Ticket,
     reservation: Reservation,
 ) -> Option<Mismatch> {
-    let mut is_cut_off = false;
+    let (mut is_cut_off, mut latency) = (false, None);
     let other = match other {
         Ok(exchange) => {
+            latency = Some(exchange.latency);
             ticket.observe(exchange.side, exchange.latency);
             Ok(exchange.answer)
         }
@@ -100,13 +102,17 @@ pub(super) async fn judge(
         }
         Err(Missed::Fault(fault)) => Err(fault.cause),
     };
-    note_legacy(&check, other.as_ref(), &ticket);
+    note_legacy(&check, other.as_ref(), latency, &ticket);
+    ticket.show(shown(&check, other.as_ref().ok()));
     let is_large = is_large(&check.answered.answer, other.as_ref().ok());
     let work = {
         let shared = Arc::clone(shared);
         move || {
             let (side, answered) = (check.answered.side, &check.answered.answer);
             let isolation = &*shared.isolation;
+            if other.is_ok() {
+                ticket.met(&check);
+            }
             let rules = &check.operation.rules;
             let judged = match &other {
                 Ok(cut) if is_cut_off => judge_cut_off(side, answered, cut, rules, isolation),
@@ -136,13 +142,24 @@ pub(super) async fn judge(
 }
 
 /// How legacy does while the candidate answers clients excuses the candidate where it does the same.
-fn note_legacy(check: &Check, other: Result<&Answer, &Cause>, ticket: &Ticket) {
+fn note_legacy(check: &Check, other: Result<&Answer, &Cause>, latency: Option<Duration>, ticket: &Ticket) {
     if check.answered.side == Side::Candidate
         && let Some(when) = check.operation.rollback_when
     {
-        let is_bad = other.map_or(true, |answer| answer.status.is_server_error());
-        ticket.did(Side::Legacy, is_bad, when);
+        let is_error = other.map_or(true, |answer| answer.status.is_server_error());
+        ticket.did(Side::Legacy, Did { is_error, latency }, when);
     }
+}
+
+/// What the check shows besides its outcome: what was asked, and which version of the candidate has
+/// answered.
+fn shown(check: &Check, other: Option<&Answer>) -> Shown {
+    let candidate = match check.answered.side {
+        Side::Legacy => other,
+        Side::Candidate => Some(&check.answered.answer),
+    };
+    let version = candidate.and_then(|answer| check.operation.version.of(&answer.headers));
+    Shown { request: Some(RequestHash::of(&check.request)), version, faults: Vec::new() }
 }
 
 /// Whether comparing these may take so long that it is done on a thread of its own. A coded body
@@ -169,7 +186,8 @@ pub(super) fn record(
     let Verdict::Unmatched(differences) = verdict else { return };
     let operation = &check.operation;
     let signatures = Signature::all_of(&operation.id, &differences.kept);
-    let notice = shared.recorder.count(&operation.id, signatures, Instant::now());
+    ticket.show_faults(&signatures);
+    let notice = shared.recorder.count(&operation.id, (check.answered.side, signatures), Instant::now());
     let is_asked_for = ticket.may_be_asked_for();
     if notice == Notice::Count && !is_asked_for {
         return;

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
+use parallax_core::evidence::Evidences;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
 use parallax_core::signature::SignatureId;
@@ -24,6 +25,10 @@ impl Backend for Absent {
     }
 
     fn totals(&mut self) -> Result<Vec<(OperationId, Tally)>, StoreError> {
+        Err(GONE)
+    }
+
+    fn evidences(&mut self) -> Result<Vec<(OperationId, Evidences)>, StoreError> {
         Err(GONE)
     }
 

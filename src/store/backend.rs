@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
+use parallax_core::evidence::{Evidence, Evidences, Key};
 use parallax_core::explanations::Explanations;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
@@ -42,6 +43,9 @@ pub trait Backend: Send {
     /// # Errors
     /// When the store cannot be read; so for every method below.
     fn totals(&mut self) -> Result<Vec<(OperationId, Tally)>, StoreError>;
+
+    /// What the checks of every operation have shown, version by version.
+    fn evidences(&mut self) -> Result<Vec<(OperationId, Evidences)>, StoreError>;
 
     /// What an operation counted per minute, oldest first, from `since` on. Minutes in which it
     /// counted nothing are absent.
@@ -117,6 +121,16 @@ pub enum Write {
         /// What has come since the last such write.
         tally: Tally,
     },
+    /// What checks have shown that have come, added to what is kept of the same; see
+    /// [`Evidences::add`].
+    Evidence {
+        /// The operation.
+        operation_id: OperationId,
+        /// What it is about.
+        key: Key,
+        /// What has come since the last such write.
+        evidence: Box<Evidence>,
+    },
     /// A fault was seen again, so many times, last at.
     Seen {
         /// The fault.
@@ -125,6 +139,8 @@ pub enum Write {
         explanations: Explanations,
         /// How often since the last such write.
         count: u64,
+        /// How often of these the candidate had answered and legacy was asked.
+        reversed: u64,
         /// When last.
         at: Timestamp,
     },
@@ -146,7 +162,7 @@ pub enum Write {
     Transition(Box<Transition>),
     /// Accepts a check and counts its request.
     Check(Box<NewCheck>),
-    /// Ends a check, counts how, and erases what was sealed. One that is done already, or was never
+    /// Ends a check, counts how, adds what it shows, and erases what was sealed. One that is done already, or was never
     /// accepted, stays as it is and counts nothing.
     Done(Box<Completion>),
 }
@@ -177,12 +193,23 @@ pub struct SeenSignature {
     pub signature: Signature,
     /// How often.
     pub count: u64,
+    /// How often of these the candidate had answered and legacy was asked: where that is each time, the
+    /// fault is one of the reverse shadow.
+    pub reversed: u64,
     /// How often the answering side differed from itself in this place.
     pub noise: u64,
     /// When first.
     pub first_at: Timestamp,
     /// When last.
     pub last_at: Timestamp,
+}
+
+impl SeenSignature {
+    /// Whether it was seen only where the candidate had answered.
+    #[must_use]
+    pub fn is_reversed(&self) -> bool {
+        self.count > 0 && self.reversed == self.count
+    }
 }
 
 /// Where an operation was left.
@@ -227,7 +254,7 @@ impl Write {
     #[must_use]
     pub fn seen(signature: Signature, count: u64, at: Timestamp) -> Self {
         let explanations = Explanations::of(signature.explanation.as_deref(), count);
-        Self::Seen { signature: Box::new(signature), explanations, count, at }
+        Self::Seen { signature: Box::new(signature), explanations, count, reversed: 0, at }
     }
 
     /// Bytes of a check that is to wait.
@@ -248,9 +275,13 @@ impl Write {
             Self::Tally { tally, .. } => {
                 validate_counts(super::terms::rows(tally).into_iter().map(|row| row.2))
             }
-            Self::Seen { count, at, .. } | Self::Noise { count, at, .. } => {
-                validate_counts([*count]).and_then(|()| validate_instant(*at))
+            Self::Evidence { evidence, .. } => {
+                validate_counts([evidence.matched, evidence.unmatched, evidence.failed])
             }
+            Self::Seen { count, reversed, at, .. } => {
+                validate_counts([*count, *reversed]).and_then(|()| validate_instant(*at))
+            }
+            Self::Noise { count, at, .. } => validate_counts([*count]).and_then(|()| validate_instant(*at)),
             Self::Sample(report) => validate_instant(report.at),
             Self::Transition(transition) => {
                 validate_counts([transition.revision]).and_then(|()| validate_instant(transition.at))

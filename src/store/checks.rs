@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
+use parallax_core::evidence::{Key, Shown};
 use parallax_core::operation::OperationId;
 use parallax_core::report::ReportedDifference;
 use parallax_core::tally::End;
@@ -88,6 +89,8 @@ pub struct Completion {
     pub at: Timestamp,
     /// How.
     pub end: End,
+    /// What it shows, and for what; none of one that was not run.
+    pub shown: Option<(Key, Box<Shown>)>,
     /// The places where the sides disagree, values redacted.
     pub differences: Vec<ReportedDifference>,
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
 use parallax_core::exchange::Side;
+use parallax_core::explanations::Explanations;
 use parallax_core::operation::OperationId;
 use parallax_core::recheck::Finding;
 use parallax_core::report::{Report, RequestSample, Sample};
@@ -210,6 +211,25 @@ fn a_fault_has_its_most_common_explanation(backend: &mut dyn Backend) {
         backend.signatures(&operation("getReturn")).expect("signatures")[0].signature,
         explained(None)
     );
+}
+
+fn where_the_candidate_had_answered_is_counted_too(backend: &mut dyn Backend) {
+    let seen = |number, count, reversed| Write::Seen {
+        signature: Box::new(signature("a", number)),
+        explanations: Explanations::default(),
+        count,
+        reversed,
+        at: at(1),
+    };
+    write(backend, &[seen(1, 2, 2), seen(2, 3, 0), seen(1, 1, 1), seen(2, 1, 1)]);
+    let mut found: Vec<_> = backend
+        .signatures(&operation("a"))
+        .expect("signatures")
+        .into_iter()
+        .map(|seen| (seen.count, seen.reversed, seen.is_reversed()))
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, [(3, 3, true), (4, 1, false)]);
 }
 
 fn noise_is_counted_beside_the_checks(backend: &mut dyn Backend) {
@@ -456,6 +476,7 @@ macro_rules! contract {
 }
 
 mod checks;
+mod evidence;
 
 contract! {
     an_empty_store_has_nothing,
@@ -465,6 +486,7 @@ contract! {
     signatures_are_counted_and_the_most_frequent_come_first,
     a_fault_has_its_most_common_explanation,
     faults_beyond_the_limit_are_counted_as_other,
+    where_the_candidate_had_answered_is_counted_too,
     noise_is_counted_beside_the_checks,
     samples_come_newest_first_under_each_of_their_signatures,
     a_sample_that_is_written_again_replaces_the_first,

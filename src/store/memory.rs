@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
+use parallax_core::evidence::{Evidence, Evidences};
 use parallax_core::explanations::Explanations;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
@@ -26,6 +27,7 @@ use super::checks::{Acceptance, Backlog, Claim, Completion, KeptCheck, Lease, Ne
 #[derive(Debug, Default)]
 pub struct Memory {
     totals: BTreeMap<OperationId, Tally>,
+    evidences: BTreeMap<OperationId, Evidences>,
     minutes: BTreeMap<(OperationId, Minute), Tally>,
     signatures: BTreeMap<SignatureId, Fault>,
     samples: BTreeMap<CheckId, Report>,
@@ -49,6 +51,10 @@ impl Backend for Memory {
 
     fn totals(&mut self) -> Result<Vec<(OperationId, Tally)>, StoreError> {
         Ok(self.totals.iter().map(|(id, tally)| (id.clone(), tally.clone())).collect())
+    }
+
+    fn evidences(&mut self) -> Result<Vec<(OperationId, Evidences)>, StoreError> {
+        Ok(self.evidences.iter().map(|(id, evidences)| (id.clone(), evidences.clone())).collect())
     }
 
     fn minutes(
@@ -178,8 +184,11 @@ impl Memory {
     fn apply(&mut self, write: &Write) -> Option<Acceptance> {
         match write {
             Write::Tally { operation_id, minute, tally } => self.count(operation_id, *minute, tally),
-            Write::Seen { signature, explanations, count, at } => {
-                self.see(signature, explanations, *count, *at);
+            Write::Evidence { operation_id, key, evidence } => {
+                self.evidences.entry(operation_id.clone()).or_default().add(key, evidence);
+            }
+            Write::Seen { signature, explanations, count, reversed, at } => {
+                self.see(signature, explanations, (*count, *reversed), *at);
             }
             Write::Noise { signature, count, at } => {
                 let Fault { seen, .. } = self.admit(signature, *at);
@@ -203,6 +212,11 @@ impl Memory {
     fn complete(&mut self, completion: &Completion) {
         if let Some(operation_id) = self.checks.complete(completion) {
             self.count(&operation_id, Minute::of(completion.at), &completion.end.tally());
+            if let Some((key, shown)) = &completion.shown {
+                let mut evidence = Evidence::default();
+                evidence.note(completion.end, shown);
+                self.evidences.entry(operation_id).or_default().add(key, &evidence);
+            }
         }
     }
 
@@ -218,7 +232,13 @@ impl Memory {
         }
     }
 
-    fn see(&mut self, signature: &Signature, explanations: &Explanations, count: u64, at: Timestamp) {
+    fn see(
+        &mut self,
+        signature: &Signature,
+        explanations: &Explanations,
+        (count, reversed): (u64, u64),
+        at: Timestamp,
+    ) {
         let Fault { seen, explanations: known, .. } = self.admit(signature, at);
         // What is counted as `other` is explained by that.
         if seen.signature.id == signature.id && !explanations.is_empty() {
@@ -226,6 +246,7 @@ impl Memory {
             seen.signature.explanation = known.most_common().map(str::to_owned);
         }
         seen.count = seen.count.saturating_add(count);
+        seen.reversed = seen.reversed.saturating_add(reversed);
         seen.first_at = seen.first_at.min(at);
         seen.last_at = seen.last_at.max(at);
     }
@@ -242,7 +263,7 @@ impl Memory {
         };
         let signature = if is_full { other } else { signature.clone() };
         self.signatures.entry(signature.id).or_insert_with(|| Fault {
-            seen: SeenSignature { signature, count: 0, noise: 0, first_at: at, last_at: at },
+            seen: SeenSignature { signature, count: 0, reversed: 0, noise: 0, first_at: at, last_at: at },
             explanations: Explanations::default(),
             samples: BTreeSet::new(),
         })

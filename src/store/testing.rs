@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
+use parallax_core::evidence::Evidences;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
 use parallax_core::signature::SignatureId;
@@ -86,6 +87,10 @@ impl<B: Backend> Backend for Flaky<B> {
 
     fn totals(&mut self) -> Result<Vec<(OperationId, Tally)>, StoreError> {
         self.up()?.totals()
+    }
+
+    fn evidences(&mut self) -> Result<Vec<(OperationId, Evidences)>, StoreError> {
+        self.up()?.evidences()
     }
 
     fn minutes(

@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub stage: Stage,
     /// matched / (matched + unmatched), when there is any.
     pub consistency: Option<f64>,
+    /// The consistency that is proven, where a confidence is asked for.
+    pub bound: Option<Ratio>,
     /// The consistency that is demanded.
     pub target: Ratio,
     /// Whether it may move up.
@@ -85,6 +87,11 @@ impl Telemetry {
         let vectors = &self.vectors;
         if let Some(consistency) = snapshot.consistency {
             vectors.consistency.with_label_values(&[id]).set(consistency);
+        }
+        match snapshot.bound {
+            Some(bound) => vectors.bound.with_label_values(&[id]).set(bound.as_f64()),
+            // None there, unless the last configuration had one.
+            None => _ = vectors.bound.remove_label_values(&[id]),
         }
         vectors.target.with_label_values(&[id]).set(snapshot.target.as_f64());
         vectors.ready.with_label_values(&[id]).set(i64::from(snapshot.readiness == Readiness::Ready));

@@ -1,18 +1,26 @@
 //! The counters of one operation.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use parallax_core::check::Check;
+use parallax_core::coverage::Item;
+use parallax_core::evidence::{Evidences, Key, Shown, Version};
 use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
+use parallax_core::readiness::Percentiles;
 use parallax_core::recheck::Finding;
-use parallax_core::rollback::{RollbackWhen, Watch};
+use parallax_core::rollback::RollbackWhen;
 use parallax_core::rule::RuleSpec;
 use parallax_core::tally::{End, Tally};
 use parallax_core::verdict::{Cause, Outcome, Part, Skip};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
-use super::{Alarms, Ticket, Vectors};
+use super::latency::{Latency, Measured, latency};
+use super::ledger::{Assessed, Ground, Ledger};
+use super::watched::{Did, Watched};
+use super::{Alarms, Lasting, Ticket, Vectors};
 
 /// Who gave the client its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +66,8 @@ pub struct Meter {
     /// One a rule, in the order of the rules.
     pub(super) masked: Vec<IntCounter>,
     labels: Vec<String>,
+    /// What checks are evidence for.
+    ground: Ground,
 }
 
 /// What is counted of an operation whatever its rules are, for as long as the process lives.
@@ -68,6 +78,9 @@ pub(super) struct Counters {
     /// What the store has counted in its own transactions since the process started: it is among
     /// the counters below, and not to be written again.
     stored: Mutex<Tally>,
+    /// Taken before the others, by whoever takes several.
+    ledger: Mutex<Ledger>,
+    measured: Mutex<Measured>,
     requests: Vec<IntCounter>,
     pub(super) outcomes: Vec<IntCounter>,
     pub(super) failed: Vec<IntCounter>,
@@ -76,40 +89,22 @@ pub(super) struct Counters {
     pub(super) in_flight: IntGauge,
     pub(super) differences: Vec<IntCounter>,
     upstream: Vec<Histogram>,
+    /// What of the operation's description checks have met. Locked by runners alone.
+    met: Mutex<BTreeSet<Item>>,
     watched: Watched,
-}
-
-/// What both sides answer clients, and who is told of a candidate that fails them.
-struct Watched {
-    id: OperationId,
-    began: Instant,
-    watch: Watch,
-    alarms: Arc<Alarms>,
-}
-
-/// Quantiles of one side's latency since the process started, estimated from the histogram.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
-pub struct Latency {
-    /// Median in milliseconds, none before the first answer.
-    pub p50_ms: Option<f64>,
-    /// 99th percentile in milliseconds, none before the first answer.
-    pub p99_ms: Option<f64>,
 }
 
 impl Counters {
     fn new(
         id: &OperationId,
-        (lasting, inherited): (Tally, Tally),
+        (lasting, inherited): (Lasting, Lasting),
         vectors: &Vectors,
         alarms: &Arc<Alarms>,
     ) -> Result<Self, prometheus::Error> {
-        let watched = Watched {
-            id: id.clone(),
-            began: Instant::now(),
-            watch: Watch::default(),
-            alarms: Arc::clone(alarms),
-        };
+        let watched = Watched::new(id, alarms);
         let id = id.as_str();
+        let ledger = Ledger::new(lasting.evidence, &inherited.evidence);
+        let (lasting, inherited) = (lasting.tally, inherited.tally);
         let resolve = |family: &IntCounterVec, words: &mut dyn Iterator<Item = &'static str>| {
             words.map(|word| family.get_metric_with_label_values(&[id, word])).collect::<Result<Vec<_>, _>>()
         };
@@ -122,6 +117,8 @@ impl Counters {
             lasting,
             inherited: Mutex::new(inherited),
             stored: Mutex::default(),
+            ledger: Mutex::new(ledger),
+            measured: Mutex::default(),
             requests: resolve(&vectors.requests, &mut AnsweredBy::ALL.iter().map(|by| by.as_str()))?,
             outcomes: resolve(&vectors.checks, &mut Outcome::ALL.iter().map(|outcome| outcome.as_str()))?,
             failed: resolve(&vectors.failed, &mut Cause::ALL.iter().map(|cause| cause.as_str()))?,
@@ -130,12 +127,34 @@ impl Counters {
             in_flight,
             differences: resolve(&vectors.differences, &mut Part::ALL.iter().map(|part| part.as_str()))?,
             upstream: Side::ALL.iter().map(histogram).collect::<Result<_, _>>()?,
+            met: Mutex::default(),
             watched,
         })
     }
 
-    fn inherited(&self) -> std::sync::MutexGuard<'_, Tally> {
+    fn inherited(&self) -> MutexGuard<'_, Tally> {
         self.inherited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn measured(&self) -> MutexGuard<'_, Measured> {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts how a request ended.
+    fn count(&self, end: End) {
+        match end {
+            End::Judged { outcome, cause } => {
+                if let Some(cause) = cause {
+                    self.failed[cause as usize].inc();
+                }
+                self.outcomes[outcome as usize].inc();
+            }
+            End::Skipped(skip) => self.skipped[skip as usize].inc(),
+        }
     }
 }
 
@@ -154,21 +173,57 @@ impl Meter {
         self.stored(|_, stored| stored.requests += 1);
     }
 
-    /// Counts how a check ended that the store had accepted, and has completed and counted.
-    pub fn ended(&self, end: End) {
-        self.stored(|counters, stored| {
-            match end {
-                End::Judged { outcome, cause } => {
-                    if let Some(cause) = cause {
-                        counters.failed[cause as usize].inc();
-                    }
-                    counters.outcomes[outcome as usize].inc();
-                }
-                End::Skipped(skip) => counters.skipped[skip as usize].inc(),
+    /// Counts how a check ended, and enters what it shows.
+    pub(super) fn settled(&self, end: End, shown: &Shown) {
+        let counters = &*self.counters;
+        match end {
+            End::Judged { .. } => {
+                let mut ledger = counters.ledger();
+                counters.count(end);
+                ledger.enter(end, shown, &self.ground);
             }
+            End::Skipped(_) => counters.count(end),
+        }
+        counters.in_flight.dec();
+    }
+
+    /// Counts how a check ended that the store had accepted, and has completed and counted.
+    pub fn ended(&self, end: End, key: &Key, shown: &Shown) {
+        self.counters.ledger().enter_written(end, key, shown);
+        self.ended_unrun(end);
+    }
+
+    /// The same of one that was not run.
+    pub fn ended_unrun(&self, end: End) {
+        self.stored(|counters, stored| {
+            counters.count(end);
             stored.add(&end.tally());
             counters.in_flight.dec();
         });
+    }
+
+    /// What a check of this operation is evidence for.
+    #[must_use]
+    pub fn key_of(&self, shown: &Shown) -> Key {
+        self.counters.ledger().key_of(shown, &self.ground)
+    }
+
+    /// The evidence that readiness is told by.
+    #[must_use]
+    pub fn assessed(&self) -> Assessed {
+        self.counters.ledger().assessed(&self.ground)
+    }
+
+    /// What every version has shown under the present rules and others.
+    #[must_use]
+    pub fn evidences(&self) -> Evidences {
+        self.counters.ledger().known().clone()
+    }
+
+    /// What the checks are evidence for.
+    #[must_use]
+    pub fn ground(&self) -> &Ground {
+        &self.ground
     }
 
     fn stored(&self, count: impl FnOnce(&Counters, &mut Tally)) {
@@ -178,25 +233,26 @@ impl Meter {
 
     pub(super) fn new(
         id: &OperationId,
-        counted: (Tally, Tally),
-        rules: &[RuleSpec],
+        counted: (Lasting, Lasting),
+        (rules, ground): (&[RuleSpec], Ground),
         vectors: &Vectors,
         alarms: &Arc<Alarms>,
     ) -> Result<Self, prometheus::Error> {
         let counters = Arc::new(Counters::new(id, counted, vectors, alarms)?);
-        Self::of(counters, id, rules, vectors)
+        Self::of(counters, id, (rules, ground), vectors)
     }
 
     fn of(
         counters: Arc<Counters>,
         id: &OperationId,
-        rules: &[RuleSpec],
+        (rules, ground): (&[RuleSpec], Ground),
         vectors: &Vectors,
     ) -> Result<Self, prometheus::Error> {
+        counters.ledger().adopt(&ground);
         let labels = labels(rules);
         let by_label =
             |label: &String| vectors.rule_masked.get_metric_with_label_values(&[id.as_str(), label.as_str()]);
-        Ok(Self { counters, masked: labels.iter().map(by_label).collect::<Result<_, _>>()?, labels })
+        Ok(Self { counters, masked: labels.iter().map(by_label).collect::<Result<_, _>>()?, labels, ground })
     }
 
     /// The meter under other rules, when these are others: all that is not counted by rule goes on,
@@ -204,13 +260,13 @@ impl Meter {
     pub(super) fn under(
         &self,
         id: &OperationId,
-        rules: &[RuleSpec],
+        (rules, ground): (&[RuleSpec], Ground),
         vectors: &Vectors,
     ) -> Result<Option<Self>, prometheus::Error> {
-        if labels(rules) == self.labels {
+        if labels(rules) == self.labels && ground == self.ground {
             return Ok(None);
         }
-        let meter = Self::of(Arc::clone(&self.counters), id, rules, vectors)?;
+        let meter = Self::of(Arc::clone(&self.counters), id, (rules, ground), vectors)?;
         for gone in self.labels.iter().filter(|label| !meter.labels.contains(label)) {
             // Whoever is not there any more has been removed before.
             vectors.rule_masked.remove_label_values(&[id.as_str(), gone]).ok();
@@ -219,8 +275,9 @@ impl Meter {
     }
 
     /// Adds what the process before this one has counted late.
-    pub(super) fn inherit(&self, late: &Tally) {
-        self.counters.inherited().add(late);
+    pub(super) fn inherit(&self, late: &Lasting) {
+        self.counters.ledger().inherit(&late.evidence);
+        self.counters.inherited().add(&late.tally);
     }
 
     /// Counts a request whose answer begins, and gives the ticket on which its fate is written.
@@ -237,32 +294,28 @@ impl Meter {
 
     /// Looks at what both sides answer over stretches of this length.
     pub fn look_over(&self, over: Duration) {
-        self.counters.watched.watch.look_over(over);
+        self.counters.watched.look_over(over);
+    }
+
+    /// An answer is slow from here on; none where that is not known.
+    pub fn slow_from(&self, limit: Option<Duration>) {
+        self.counters.watched.slow_from(limit);
     }
 
     /// Notes how legacy did while no client is answered by the candidate.
-    pub fn legacy_did(&self, is_bad: bool) {
-        self.counters.watched.watch.legacy_alone(is_bad);
+    pub fn legacy_did(&self, did: Did) {
+        self.counters.watched.legacy_alone(did);
     }
 
     /// Notes how a side did while the candidate answers clients, and raises the alarm where the candidate
     /// fails them.
-    pub fn did(&self, side: Side, is_bad: bool, when: RollbackWhen) {
-        let Watched { id, began, watch, alarms } = &self.counters.watched;
-        let now = began.elapsed();
-        match side {
-            Side::Legacy => watch.legacy(is_bad, now),
-            Side::Candidate => {
-                if let Some(excess) = watch.candidate(is_bad, now, when.errors) {
-                    alarms.raise(id, excess);
-                }
-            }
-        }
+    pub fn did(&self, side: Side, did: Did, when: RollbackWhen) {
+        self.counters.watched.note(side, did, when);
     }
 
     /// Another candidate may be there from now on than that of which something is known.
     pub fn forget_candidate(&self) {
-        self.counters.watched.watch.forget_candidate();
+        self.counters.watched.forget_candidate();
     }
 
     /// What was counted since this process started.
@@ -279,13 +332,24 @@ impl Meter {
         }
     }
 
-    /// What is this process's to write: what it has counted, and what it has inherited.
-    pub(super) fn to_write(&self) -> Tally {
+    /// What is this process's to write: what it has counted, and what it has inherited, since it started;
+    /// and what was shown since that was last written.
+    pub(super) fn to_write(&self) -> Lasting {
+        // No check is counted meanwhile, so that both are of the same checks.
+        let mut ledger = self.counters.ledger();
+        // A new version is noticed here, also while nobody looks.
+        let version = ledger.assessed_version(&self.ground);
+        self.counters.measured().follow(&version, &self.counters.upstream);
         let mut tally = self.counters.inherited().clone();
         // Held while the counters are read, so that nothing is between the two.
         let stored = self.counters.stored.lock().unwrap_or_else(PoisonError::into_inner);
         tally.add(&self.since_start().since(&stored));
-        tally
+        Lasting { tally, evidence: ledger.offer() }
+    }
+
+    /// What was shown is written, as far as it was read to be written.
+    pub(super) fn written(&self) {
+        self.counters.ledger().written();
     }
 
     /// The lasting counts: those of earlier processes and this one's.
@@ -295,6 +359,26 @@ impl Meter {
         tally.add(&self.counters.inherited());
         tally.add(&self.since_start());
         tally
+    }
+
+    /// Notes what of its operation's description a check has met, both sides having answered.
+    pub fn met(&self, check: &Check) {
+        let documented = &check.operation.documented;
+        if documented.is_empty() {
+            return;
+        }
+        let mut met = self.counters.met.lock().unwrap_or_else(PoisonError::into_inner);
+        for item in documented.met_by(&check.request, &check.answered.answer) {
+            if !met.contains(item) {
+                met.insert(item.clone());
+            }
+        }
+    }
+
+    /// Whether this of the operation's description was met by a check since the process started.
+    #[must_use]
+    pub fn has_met(&self, item: &Item) -> bool {
+        self.counters.met.lock().unwrap_or_else(PoisonError::into_inner).contains(item)
     }
 
     /// Requests being answered, and checks queued, running or waiting for a recheck.
@@ -319,8 +403,22 @@ impl Meter {
     /// A side's latency.
     #[must_use]
     pub fn latency(&self, side: Side) -> Latency {
-        let histogram = &self.counters.upstream[side as usize];
-        Latency { p50_ms: quantile_ms(histogram, 0.5), p99_ms: quantile_ms(histogram, 0.99) }
+        latency(&self.counters.upstream[side as usize])
+    }
+
+    /// Legacy's 99th percentile since the process started, where there are answers enough.
+    #[must_use]
+    pub fn percentile_of_legacy(&self) -> Option<Duration> {
+        Measured::default().percentiles(&self.counters.upstream).legacy
+    }
+
+    /// How both sides' latencies compare since the candidate's present version came, where there are
+    /// answers enough.
+    #[must_use]
+    pub fn percentiles(&self, version: &Version) -> Percentiles {
+        let mut measured = self.counters.measured();
+        measured.follow(version, &self.counters.upstream);
+        measured.percentiles(&self.counters.upstream)
     }
 }
 
@@ -332,32 +430,4 @@ fn labels(rules: &[RuleSpec]) -> Vec<String> {
 fn counted<K: Copy + Ord>(labels: &[K], counters: &[IntCounter]) -> std::collections::BTreeMap<K, u64> {
     let pairs = labels.iter().copied().zip(counters.iter().map(IntCounter::get));
     pairs.filter(|&(_, count)| count > 0).collect()
-}
-
-/// The quantile by linear interpolation within its bucket, as Prometheus's `histogram_quantile`
-/// estimates it, so that page and dashboard agree.
-#[expect(clippy::cast_precision_loss, reason = "an estimate of a latency")]
-fn quantile_ms(histogram: &Histogram, quantile: f64) -> Option<f64> {
-    use prometheus::core::Metric;
-
-    let metric = histogram.metric();
-    let data = metric.get_histogram();
-    let total = data.get_sample_count();
-    if total == 0 {
-        return None;
-    }
-    let rank = quantile * total as f64;
-    let (mut lower_s, mut below) = (0.0, 0.0);
-    for bucket in data.get_bucket() {
-        let (upper_s, within) = (bucket.upper_bound(), bucket.cumulative_count() as f64);
-        if within >= rank {
-            if upper_s.is_infinite() {
-                return Some(lower_s * 1000.0);
-            }
-            let share = if within > below { (rank - below) / (within - below) } else { 1.0 };
-            return Some((lower_s + (upper_s - lower_s) * share) * 1000.0);
-        }
-        (lower_s, below) = (upper_s, within);
-    }
-    Some(lower_s * 1000.0)
 }

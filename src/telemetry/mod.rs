@@ -8,15 +8,20 @@
 mod alarms;
 mod clients;
 mod exposition;
+mod latency;
+mod ledger;
 mod meter;
 mod method;
 mod repairs;
 mod saturation;
+mod shapes;
 mod ticket;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use parallax_core::evidence::Evidences;
 use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::rule::RuleSpec;
@@ -29,11 +34,15 @@ use prometheus::{
 pub use alarms::Alarms;
 pub use clients::ClientMetrics;
 pub use exposition::{Format, Snapshot};
-pub use meter::{AnsweredBy, Latency, Meter};
+pub use latency::Latency;
+pub use ledger::{Assessed, Ground};
+pub use meter::{AnsweredBy, Meter};
 pub use method::known_method;
 pub use repairs::CountRepair;
 pub use saturation::CopyGauges;
+pub use shapes::OtherShapes;
 pub use ticket::{Fate, Keeper, Settled, Ticket};
+pub use watched::Did;
 
 use saturation::Saturation;
 
@@ -63,10 +72,34 @@ pub struct Telemetry {
     pub access_log_dropped: IntCounter,
     /// Spans that no collector got.
     pub spans_dropped: IntCounter,
+    /// What requests of no operation looked like.
+    pub other_shapes: OtherShapes,
     /// Operations whose candidate fails clients.
     pub alarms: Arc<Alarms>,
     meters: Mutex<Meters>,
     other: Other,
+}
+
+/// What outlives a process: counts, and what the checks among them have shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lasting {
+    /// The counts.
+    pub tally: Tally,
+    /// What the checks have shown.
+    pub evidence: Evidences,
+}
+
+impl From<Tally> for Lasting {
+    fn from(tally: Tally) -> Self {
+        Self { tally, evidence: Evidences::default() }
+    }
+}
+
+impl Lasting {
+    fn add(&mut self, later: &Self) {
+        self.tally.add(&later.tally);
+        ledger::add_all(&mut self.evidence, &later.evidence);
+    }
 }
 
 /// The meters of all operations that were configured since the process started. One that is no
@@ -76,7 +109,7 @@ pub struct Telemetry {
 struct Meters {
     by_id: BTreeMap<OperationId, Arc<Meter>>,
     /// Late counts of the process before, of operations that this one never had.
-    unknown: BTreeMap<OperationId, Tally>,
+    unknown: BTreeMap<OperationId, Lasting>,
     /// What the store has counted of operations that have no meter yet.
     ended: BTreeMap<OperationId, Tally>,
 }
@@ -101,6 +134,7 @@ struct Vectors {
     repaired: IntCounterVec,
     upstream: HistogramVec,
     consistency: GaugeVec,
+    bound: GaugeVec,
     target: GaugeVec,
     ready: IntGaugeVec,
     stage: IntGaugeVec,
@@ -166,14 +200,15 @@ impl Telemetry {
             config_reload_success,
             access_log_dropped,
             spans_dropped,
+            other_shapes: OtherShapes::default(),
             alarms: Arc::default(),
             meters: Mutex::default(),
             other,
         })
     }
 
-    /// The meter of an operation with these rules. `lasting` are the counts that it had before this
-    /// process started; they matter the first time only, because from then on the meter goes on.
+    /// The meter of an operation with these rules, on this ground. `lasting` is what it had before this
+    /// process started; that matters the first time only, because from then on the meter goes on.
     ///
     /// # Errors
     /// When the metrics library refuses the label values, which only a change of this file can
@@ -181,9 +216,11 @@ impl Telemetry {
     pub fn meter(
         &self,
         id: &OperationId,
-        lasting: Tally,
+        lasting: impl Into<Lasting>,
         rules: &[RuleSpec],
+        ground: Ground,
     ) -> Result<Arc<Meter>, prometheus::Error> {
+        let rules = (rules, ground);
         let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         let meter = match meters.by_id.get(id) {
             Some(meter) => match meter.under(id, rules, &self.vectors)? {
@@ -191,8 +228,8 @@ impl Telemetry {
                 None => return Ok(Arc::clone(meter)),
             },
             None => {
-                let mut lasting = lasting;
-                lasting.add(&meters.ended.remove(id).unwrap_or_default());
+                let mut lasting = lasting.into();
+                lasting.tally.add(&meters.ended.remove(id).unwrap_or_default());
                 let inherited = meters.unknown.remove(id).unwrap_or_default();
                 Meter::new(id, (lasting, inherited), rules, &self.vectors, &self.alarms)?
             }
@@ -215,27 +252,40 @@ impl Telemetry {
         Ok(CountRepair::new(move |repair| counters[repair as usize].inc()))
     }
 
-    /// What is this process's to write, of every operation, since it started.
+    /// What is this process's to write, of every operation: counts since it started, and what was shown
+    /// since the last time that was [`written`](Self::written).
     #[must_use]
-    pub fn to_write(&self) -> Vec<(OperationId, Tally)> {
+    pub fn to_write(&self) -> Vec<(OperationId, Lasting)> {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         let known = meters.by_id.iter().map(|(id, meter)| (id.clone(), meter.to_write()));
-        known.chain(meters.unknown.iter().map(|(id, tally)| (id.clone(), tally.clone()))).collect()
+        known.chain(meters.unknown.iter().map(|(id, late)| (id.clone(), late.clone()))).collect()
     }
 
-    /// Counts how a check ended that the store had accepted, and has completed and counted; also one of an
-    /// operation that is not configured, and may be again.
+    /// What was shown of these operations, when it was last to be written, is written.
+    pub fn written<'o>(&self, ids: impl Iterator<Item = &'o OperationId>) {
+        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in ids {
+            if let Some(meter) = meters.by_id.get(id) {
+                meter.written();
+            } else if let Some(late) = meters.unknown.get_mut(id) {
+                late.evidence = Evidences::default();
+            }
+        }
+    }
+
+    /// Counts how a check ended that the store had accepted, and has completed and counted, and that was
+    /// not run; also one of an operation that is not configured, and may be again.
     pub fn ended(&self, id: &OperationId, end: End) {
         let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         match meters.by_id.get(id) {
-            Some(meter) => meter.ended(end),
+            Some(meter) => meter.ended_unrun(end),
             None => meters.ended.entry(id.clone()).or_default().add(&end.tally()),
         }
     }
 
     /// Takes over what the process before this one has counted after it handed over. It is lasting
     /// from now on; the counters that Prometheus reads are each process's own.
-    pub fn inherit(&self, id: &OperationId, late: &Tally) {
+    pub fn inherit(&self, id: &OperationId, late: &Lasting) {
         let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         match meters.by_id.get(id) {
             Some(meter) => meter.inherit(late),
@@ -334,6 +384,12 @@ impl Vectors {
                 "matched / (matched + unmatched), lasting.",
                 &["operation_id"],
             )?,
+            bound: ratios(
+                registry,
+                "parallax_consistency_bound_ratio",
+                "Consistency that is proven with the confidence that is asked for, of the candidate's present version.",
+                &["operation_id"],
+            )?,
             target: ratios(
                 registry,
                 "parallax_target_ratio",
@@ -427,64 +483,4 @@ fn register_build_info(registry: &Registry) -> Result<(), prometheus::Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use parallax_core::rule::Action;
-    use parallax_core::verdict::Skip;
-
-    use super::*;
-
-    fn id(name: &str) -> OperationId {
-        name.parse().expect("an id")
-    }
-
-    fn rule(at: &str) -> RuleSpec {
-        RuleSpec { at: at.to_owned(), action: Action::Ignore }
-    }
-
-    fn tally(requests: u64) -> Tally {
-        Tally { requests, matched: requests, ..Tally::default() }
-    }
-
-    #[test]
-    fn under_other_rules_an_operation_counts_on_and_tickets_of_before_count_too() {
-        let telemetry = Telemetry::new().expect("metrics");
-        let before = telemetry.meter(&id("a"), tally(5), &[rule("$.body.x")]).expect("a meter");
-        let ticket = before.begin(AnsweredBy::Legacy);
-        let after = telemetry.meter(&id("a"), tally(7), &[rule("$.body.y")]).expect("a meter");
-        assert!(!Arc::ptr_eq(&before, &after));
-        after.begin(AnsweredBy::Legacy).skip(parallax_core::verdict::Skip::Stage);
-        assert_eq!(after.in_flight(), 1);
-        drop(ticket);
-        assert_eq!((after.in_flight(), after.tally().requests), (0, 7), "5 of an earlier process, and 2");
-        assert_eq!(telemetry.to_write().len(), 1);
-        let same = telemetry.meter(&id("a"), Tally::default(), &[rule("$.body.y")]).expect("a meter");
-        assert!(Arc::ptr_eq(&after, &same));
-    }
-
-    #[test]
-    fn what_is_inherited_is_lasting_and_to_be_written_whoever_knows_the_operation() {
-        let telemetry = Telemetry::new().expect("metrics");
-        let meter = telemetry.meter(&id("a"), tally(5), &[]).expect("a meter");
-        telemetry.inherit(&id("a"), &tally(2));
-        telemetry.inherit(&id("b"), &tally(3));
-        assert_eq!((meter.tally(), meter.since_start()), (tally(7), Tally::default()));
-        let to_write = [(id("a"), tally(2)), (id("b"), tally(3))];
-        assert_eq!(telemetry.to_write(), to_write);
-        let late = telemetry.meter(&id("b"), tally(10), &[]).expect("a meter");
-        assert_eq!(late.tally(), tally(13));
-        assert_eq!(telemetry.to_write(), to_write, "once");
-    }
-
-    #[test]
-    fn what_waits_in_the_store_is_in_flight_until_it_ends() {
-        let (telemetry, a) = (Telemetry::new().unwrap(), id("a"));
-        telemetry.ended(&a, End::Skipped(Skip::Stage));
-        let lasting = Tally { requests: 3, ..Tally::default() };
-        let meter = telemetry.meter(&a, lasting, &[]).unwrap();
-        assert_eq!(meter.in_flight(), 2, "one has ended while the operation was not configured");
-        telemetry.ended(&a, End::DEAD_LETTER);
-        let (in_flight, counts) = meter.standing();
-        assert_eq!((in_flight, counts.requests, counts.settled()), (1, 3, 2));
-        assert!(meter.to_write().settled() == 0, "the store has counted it");
-    }
-}
+mod tests;

@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use parallax_core::check::CheckId;
+use parallax_core::check::{Check, CheckId};
+use parallax_core::evidence::Shown;
 use parallax_core::exchange::Side;
 use parallax_core::judge::Judged;
 use parallax_core::recheck::Finding;
 use parallax_core::report::ReportedDifference;
 use parallax_core::rollback::RollbackWhen;
+use parallax_core::signature::Signature;
 use parallax_core::tally::End;
 use parallax_core::verdict::{Skip, Verdict};
 
-use super::Meter;
+use super::{Did, Meter};
 
 /// One request's place in the counts: in flight until its fate is known, then in exactly one
 /// other term. A ticket that is dropped without a fate counts as skipped `overload`: whatever
@@ -26,6 +28,7 @@ pub struct Ticket {
     meter: Option<Arc<Meter>>,
     fate: Option<Arc<Fate>>,
     stored: Option<Box<Stored>>,
+    shown: Option<Box<Shown>>,
 }
 
 struct Stored {
@@ -50,6 +53,8 @@ pub enum Settled {
         end: End,
         /// The places where the sides disagree, values redacted.
         differences: Vec<ReportedDifference>,
+        /// What it shows besides, where it was run.
+        shown: Box<Shown>,
     },
     /// It was not begun and may be taken again.
     GivenBack,
@@ -77,14 +82,14 @@ impl Fate {
 
 impl Ticket {
     pub(super) fn new(meter: Arc<Meter>) -> Self {
-        Self { meter: Some(meter), fate: None, stored: None }
+        Self { meter: Some(meter), fate: None, stored: None, shown: None }
     }
 
     /// The ticket of a check from the store, which was counted when the store accepted it, and for
     /// whose differences somebody may ask or nobody.
     pub fn stored(meter: Arc<Meter>, id: CheckId, may_be_asked_for: bool, keeper: Box<dyn Keeper>) -> Self {
         let stored = Box::new(Stored { id, may_be_asked_for, keeper, differences: Vec::new() });
-        Self { meter: Some(meter), fate: None, stored: Some(stored) }
+        Self { meter: Some(meter), fate: None, stored: Some(stored), shown: None }
     }
 
     /// The name under which the store keeps the check, where it does.
@@ -104,6 +109,17 @@ impl Ticket {
         if let Some(stored) = &mut self.stored {
             stored.differences = differences;
         }
+    }
+
+    /// Notes what the check shows besides its outcome.
+    pub fn show(&mut self, shown: Shown) {
+        self.shown = Some(Box::new(shown));
+    }
+
+    /// Notes the faults of a mismatch.
+    pub fn show_faults(&mut self, signatures: &[Signature]) {
+        let shown = self.shown.get_or_insert_default();
+        shown.faults = signatures.iter().map(|signature| signature.id).collect();
     }
 
     /// The store has accepted the check and counted its request: from now on its end is counted
@@ -177,6 +193,13 @@ impl Ticket {
         self.settle(End::Judged { outcome: verdict.outcome(), cause });
     }
 
+    /// Notes what of its operation's description the check has met.
+    pub fn met(&self, check: &Check) {
+        if let Some(meter) = &self.meter {
+            meter.met(check);
+        }
+    }
+
     /// Records a side's latency for the request.
     pub fn observe(&self, side: Side, latency: Duration) {
         if let Some(meter) = &self.meter {
@@ -185,29 +208,20 @@ impl Ticket {
     }
 
     /// Notes how a side did while the candidate answers clients.
-    pub fn did(&self, side: Side, is_bad: bool, when: RollbackWhen) {
+    pub fn did(&self, side: Side, did: Did, when: RollbackWhen) {
         if let Some(meter) = &self.meter {
-            meter.did(side, is_bad, when);
+            meter.did(side, did, when);
         }
     }
 
     fn settle(&mut self, end: End) {
         let Some(meter) = self.meter.take() else { return };
+        let shown = self.shown.take().unwrap_or_default();
         if let Some(stored) = self.stored.take() {
             let Stored { keeper, differences, .. } = *stored;
-            return keeper.settled(Settled::Ended { end, differences });
+            return keeper.settled(Settled::Ended { end, differences, shown });
         }
-        let counters = &meter.counters;
-        match end {
-            End::Judged { outcome, cause } => {
-                if let Some(cause) = cause {
-                    counters.failed[cause as usize].inc();
-                }
-                counters.outcomes[outcome as usize].inc();
-            }
-            End::Skipped(reason) => counters.skipped[reason as usize].inc(),
-        }
-        counters.in_flight.dec();
+        meter.settled(end, &shown);
     }
 }
 

@@ -10,6 +10,7 @@ mod assets;
 mod bar;
 mod chart;
 mod controls;
+mod coverage;
 mod events;
 mod layout;
 mod login;

@@ -17,7 +17,7 @@ use parallax_core::transition::Transition;
 use super::controls::Draft;
 use super::layout::Page;
 use super::text::{data, path};
-use super::{chart, controls, events, numbers, overview, readiness, words};
+use super::{chart, controls, coverage, events, numbers, overview, readiness, words};
 use crate::api::{Caller, DetailedView, OperationView, Problem, RecheckView, RuleView, Shared};
 use crate::store::{Backend, Minute, SeenSignature};
 
@@ -47,7 +47,7 @@ pub(super) async fn render(
     notice: Option<Markup>,
     draft: &Draft,
 ) -> Result<Response, Problem> {
-    let DetailedView { operation, rules } = shared.operation(id).await?;
+    let DetailedView { operation, versions, rules, coverage: described } = shared.operation(id).await?;
     let now = Timestamp::now();
     let kept = Kept::read(shared, id, now).await;
     let content = html! {
@@ -58,7 +58,7 @@ pub(super) async fn render(
         div #summary data-live { (overview::store_fault(shared)) (summary(&operation)) }
         section aria-labelledby="readiness-title" {
             h2 #readiness-title { "Readiness" }
-            div #readiness data-live { (readiness::conditions(&operation.readiness)) }
+            div #readiness data-live { (readiness::conditions(&operation.readiness, &versions)) }
         }
         @match &kept {
             Ok(kept) => {
@@ -77,6 +77,12 @@ pub(super) async fn render(
             section aria-labelledby="rules-title" {
                 h2 #rules-title { "Rules" }
                 div #rules data-live { (masked(&rules)) }
+            }
+        }
+        @if described.documented > 0 {
+            section aria-labelledby="coverage-title" {
+                h2 #coverage-title { "Documented" }
+                div #coverage data-live { (coverage::documented(&described)) }
             }
         }
         section aria-labelledby="fate-title" {
@@ -240,6 +246,9 @@ fn fault(seen: &SeenSignature, now: Timestamp) -> Markup {
             td data-label="What" {
                 span class={ "kind " (signature.kind) } title=(words::kind(signature.kind)) { (signature.kind) }
                 @if let Some(explanation) = &signature.explanation { " " (data(explanation)) }
+                @if seen.is_reversed() {
+                    " " span.badge title="Seen only where the candidate had answered and legacy was asked" { "reverse shadow" }
+                }
                 @if seen.noise > 0 {
                     " " span.badge title="The answering side differed from itself here" { "noise " (numbers::count(seen.noise)) }
                 }

@@ -1,10 +1,11 @@
 //! Whether an operation may move up, and what is missing, in words.
 
 use maud::{Markup, html};
-use parallax_core::readiness::Readiness;
+use parallax_core::readiness::{Condition, Readiness};
 
+use super::text::data;
 use super::{numbers, words};
-use crate::api::ReadinessView;
+use crate::api::{ReadinessView, VersionView};
 
 /// The summary with what is missing.
 pub(super) fn summary(readiness: &ReadinessView) -> Markup {
@@ -21,7 +22,7 @@ pub(super) fn summary(readiness: &ReadinessView) -> Markup {
 }
 
 /// Every condition with its number and its limit.
-pub(super) fn conditions(readiness: &ReadinessView) -> Markup {
+pub(super) fn conditions(readiness: &ReadinessView, versions: &[VersionView]) -> Markup {
     html! {
         div.scroll {
             table.plain {
@@ -46,13 +47,55 @@ pub(super) fn conditions(readiness: &ReadinessView) -> Markup {
             }
         }
         p.hint { (outlook(readiness)) }
+        (evidence(versions))
+    }
+}
+
+/// What the candidate's versions have shown.
+fn evidence(versions: &[VersionView]) -> Markup {
+    if versions.is_empty() {
+        return html! {};
+    }
+    html! {
+        div.scroll {
+            table.plain {
+                thead {
+                    tr {
+                        th scope="col" { "Version" }
+                        th scope="col" { "Matched" }
+                        th scope="col" { "Unmatched" }
+                        th scope="col" { "Failed" }
+                        th scope="col" title="Told apart by method, target and body; within about 2 %" {
+                            "Distinct requests"
+                        }
+                        th scope="col" { "Readiness" }
+                    }
+                }
+                tbody {
+                    @for version in versions {
+                        tr {
+                            th scope="row" { (data(version.version.as_deref().unwrap_or("(without a name)"))) }
+                            td.number { (numbers::count(version.matched)) }
+                            td.number { (numbers::count(version.unmatched)) }
+                            td.number { (numbers::count(version.failed)) }
+                            td.number { (numbers::count(version.distinct_requests)) }
+                            td { @if version.assessed { "told by this one" } }
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 
 /// The word, as a badge.
 pub(super) fn badge(state: Readiness) -> Markup {
     let (class, text, title) = match state {
-        Readiness::Gathering => ("badge gathering", "Gathering", "There are too few checks to tell"),
+        Readiness::Gathering => (
+            "badge gathering",
+            "Gathering",
+            "Nothing speaks against it, and there are too few checks to tell",
+        ),
         Readiness::Below => {
             ("badge below", "Not ready", "There are enough checks, and some condition is not met")
         }
@@ -68,7 +111,7 @@ fn met(is_met: bool) -> Markup {
 }
 
 fn limit_sign(name: &str) -> &'static str {
-    if name == "max_failed" { "≤ " } else { "≥ " }
+    if Condition::is_at_most(name) { "≤ " } else { "≥ " }
 }
 
 fn outlook(readiness: &ReadinessView) -> String {
@@ -77,11 +120,13 @@ fn outlook(readiness: &ReadinessView) -> String {
         (_, Some(0)) => {
             "Consistency and the number of checks suffice; the other conditions do not yet.".to_owned()
         }
-        (_, Some(1)) => "One more matching check would meet consistency and the number of checks.".to_owned(),
-        (_, Some(more)) => format!(
-            "{} more checks, all of them matching, would meet consistency and the number of checks.",
-            numbers::count(more)
-        ),
+        (_, Some(1)) => "One more matching check would prove the consistency.".to_owned(),
+        (_, Some(more)) => {
+            format!(
+                "{} more checks, all of them matching, would prove the consistency.",
+                numbers::count(more)
+            )
+        }
         (_, None) => "With a target of 100% and a mismatch on record, no number of matching checks would do."
             .to_owned(),
     }

@@ -101,6 +101,9 @@ fn facts(seen: &SeenSignature, now: Timestamp) -> Markup {
                 div { dt { "Types" } dd { (name(signature.legacy_type)) " | " (name(signature.candidate_type)) } }
             }
             div { dt { "Checks" } dd { (numbers::count(seen.count)) } }
+            @if seen.reversed > 0 {
+                div { dt { "Reverse shadow" } dd { "The candidate had answered, and legacy was asked: " (numbers::count(seen.reversed)) " of these." } }
+            }
             @if seen.noise > 0 {
                 div { dt { "Noise" } dd { "The answering side differed from itself here " (numbers::count(seen.noise)) " times." } }
             }

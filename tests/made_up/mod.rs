@@ -17,10 +17,11 @@ use parallax::rollout::Rollout;
 use parallax::routing::{Entry, InForce, Routing, SharedRouting};
 use parallax::store::testing::{Outage, flaky};
 use parallax::store::{Minute, Store, Write};
-use parallax::telemetry::{AnsweredBy, CountRepair, Telemetry};
+use parallax::telemetry::{AnsweredBy, CountRepair, Ground, Lasting, Telemetry};
 use parallax::ui;
 use parallax::upstream::{PoolLimits, Reach, Threads, Upstream};
 use parallax_core::check::CheckId;
+use parallax_core::evidence::{Evidence, Evidences, Key, Version};
 use parallax_core::exchange::Side;
 use parallax_core::judge::Judged;
 use parallax_core::operation::{Operation, OperationId};
@@ -51,6 +52,14 @@ pub(crate) struct MadeUp {
 /// Text that must never become markup.
 pub(crate) const HOSTILE: &str = "<script>alert('x')</script>\u{202e}\"&";
 
+/// Counts, and checks of a candidate without a name that have shown as much.
+fn shown(operation: &Operation, tally: Tally) -> Lasting {
+    let key = Key { rules: Ground::of(operation).rules, version: Version::unnamed() };
+    let mut evidence = Evidences::default();
+    evidence.add(&key, &Evidence::of_counts(tally.matched, tally.unmatched, tally.failed_total()));
+    Lasting { tally, evidence }
+}
+
 impl MadeUp {
     /// Operations without any counts or faults.
     pub(crate) fn empty(operations: Vec<(Arc<Operation>, Stage, Tally)>) -> Self {
@@ -58,7 +67,14 @@ impl MadeUp {
         let (store, outage) = flaky().expect("a store");
         let entry = |(operation, stage, tally): (Arc<Operation>, Stage, Tally)| Entry {
             retired: false,
-            meter: telemetry.meter(&operation.id, tally, operation.rules.specs()).expect("a meter"),
+            meter: telemetry
+                .meter(
+                    &operation.id,
+                    shown(&operation, tally),
+                    operation.rules.specs(),
+                    Ground::of(&operation),
+                )
+                .expect("a meter"),
             revision: u64::from(stage != Stage::Shadow),
             operation,
             stage,

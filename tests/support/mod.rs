@@ -130,6 +130,14 @@ pub(crate) fn assert_conserved(operation: &Value) {
     assert_eq!(number(&counts["requests"]), terms, "{counts}");
 }
 
+/// As many checks are in the evidence as in the counts, given that there was never another version.
+pub(crate) fn assert_all_shown(operation: &Value) {
+    let conditions = operation["readiness"]["conditions"].as_array().expect("conditions");
+    let shown = conditions.iter().find(|condition| condition["name"] == "min_checks").expect("a condition");
+    let counted = ["matched", "unmatched"].map(|name| operation["counts"][name].as_u64().expect("a count"));
+    assert_eq!(shown["value"], json!(counted.iter().sum::<u64>().to_string()), "{operation}");
+}
+
 /// The value of a metric's sample, by its name and labels as they are exposed.
 pub(crate) fn sample(metrics: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     metrics.lines().filter(|line| !line.starts_with('#')).find_map(|line| {

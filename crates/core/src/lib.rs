@@ -7,20 +7,26 @@
 
 pub mod check;
 pub mod compare;
+pub mod coverage;
 mod diff;
 pub mod document;
+pub mod evidence;
 pub mod exchange;
 pub mod explanations;
 pub mod export;
 pub mod format;
+pub mod graphql;
 mod header;
 pub mod isolation;
 pub mod judge;
 mod label;
+pub mod naming;
 pub mod operation;
+pub mod other;
 pub mod path;
 pub mod posted;
 pub mod pressure;
+mod query;
 pub mod ratio;
 pub mod readiness;
 pub mod recheck;

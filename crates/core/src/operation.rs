@@ -7,9 +7,13 @@ use std::sync::Arc;
 use http::Method;
 use http::uri::PathAndQuery;
 
-use crate::exchange::Side;
+use crate::coverage::Documented;
+use crate::evidence::VersionSource;
+use crate::exchange::{Request, Side};
+use crate::graphql::{self, GraphQl};
 use crate::label::labels;
 use crate::ratio::Ratio;
+use crate::readiness::{Confidence, LatencyLimit};
 use crate::recheck::Recheck;
 use crate::redaction::Redaction;
 use crate::rollback::RollbackWhen;
@@ -159,12 +163,18 @@ pub struct Operation {
     pub steps: Steps,
     /// When it is rolled back by itself.
     pub rollback_when: Option<RollbackWhen>,
+    /// How the candidate's version is told, for each of which evidence is gathered anew.
+    pub version: VersionSource,
     /// Whether its requests may run on both sides.
     pub idempotent: Idempotent,
+    /// How its requests are read as GraphQL, where they are; then what they ask for decides.
+    pub graphql: Option<GraphQl>,
     /// When its copies leave.
     pub when: When,
     /// Whether both sides are asked again after a mismatch, and when.
     pub recheck: Option<Recheck>,
+    /// What its description promises; empty where there is none.
+    pub documented: Documented,
     /// Whether checks of its proxied requests wait on disk, as posted ones do.
     pub durable: bool,
     /// Longest body, in bytes, that is kept for comparison.
@@ -176,16 +186,36 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// Whether a request may be checked at all, and why not. `dice` is uniform over all of u32.
+    /// Whether a request may be checked at all, as far as its head tells, and why not. `dice` is uniform over
+    /// all of u32.
     ///
     /// # Errors
     /// The reason under which the request is counted as skipped.
-    pub fn admits(&self, method: &Method, dice: u32) -> Result<(), Skip> {
-        if !self.idempotent.may_copy(method) {
+    pub fn admits(&self, method: &Method, query: Option<&str>, dice: u32) -> Result<(), Skip> {
+        let may_copy = match &self.graphql {
+            Some(graphql) => self.idempotent != Idempotent::False && graphql.may_only_read(method, query),
+            None => self.idempotent.may_copy(method),
+        };
+        if !may_copy {
             return Err(Skip::NotIdempotent);
         }
         let drawn_ppm = (u64::from(dice) * 1_000_000) >> 32;
         if drawn_ppm >= u64::from(self.sample.ppm()) { Err(Skip::SampledOut) } else { Ok(()) }
+    }
+
+    /// Whether a whole request may run on the other side too.
+    #[must_use]
+    pub fn may_copy(&self, request: &Request) -> bool {
+        match &self.graphql {
+            Some(graphql) => self.idempotent != Idempotent::False && graphql.only_reads(request),
+            None => self.idempotent.may_copy(&request.method),
+        }
+    }
+
+    /// Longest body of a request, in bytes, that is kept for its copy.
+    #[must_use]
+    pub fn request_limit(&self) -> usize {
+        if self.graphql.is_some() { self.body_limit.min(graphql::MOST_BYTES) } else { self.body_limit }
     }
 
     /// How a mismatch of a request with this method is looked at again. GET and HEAD are safe by their
@@ -230,12 +260,19 @@ impl Operation {
 pub struct Target {
     /// matched / (matched + unmatched), at least.
     pub consistency: Ratio,
+    /// How sure it has to be that the consistency is the target or better; none: the plain percentage is
+    /// all that is asked for.
+    pub confidence: Option<Confidence>,
     /// Checks (matched + unmatched), at least.
     pub min_checks: u64,
+    /// Distinct requests among them, at least; told apart by method, target and body.
+    pub min_distinct: u64,
     /// failed / (matched + unmatched + failed), at most.
     pub max_failed: Ratio,
     /// Checks that came to an outcome, of the requests that should have been checked, at least.
     pub min_checked: Ratio,
+    /// How much slower the candidate may answer; none: no matter.
+    pub latency: Option<LatencyLimit>,
 }
 
 #[cfg(test)]
@@ -251,11 +288,17 @@ mod tests {
             sample: Ratio::ONE,
             target: Target {
                 consistency: Ratio::ONE,
+                confidence: None,
                 min_checks: 1,
+                min_distinct: 1,
                 max_failed: Ratio::ONE,
                 min_checked: Ratio::ZERO,
+                latency: None,
             },
+            version: VersionSource::Off,
             idempotent: Idempotent::Auto,
+            graphql: None,
+            documented: Documented::default(),
             when: When::After,
             recheck: None,
             durable: false,

@@ -17,7 +17,9 @@ mod tests;
 
 use std::time::Duration;
 
+use crate::label::labels;
 use crate::ratio::Ratio;
+use crate::readiness::LatencyLimit;
 
 pub use recent::Recent;
 
@@ -38,6 +40,9 @@ pub struct RollbackWhen {
     pub errors: Ratio,
     /// Over how long that is looked at.
     pub over: Duration,
+    /// From when on an answer is slow, of which `errors` may be more than of legacy's too; none: slow ones
+    /// are as good as others.
+    pub latency: Option<LatencyLimit>,
 }
 
 /// Answers, and the bad ones among them.
@@ -74,13 +79,26 @@ impl Answers {
 /// What both sides answered of late.
 #[derive(Debug)]
 pub struct Watch {
+    of: Bad,
     candidate: Recent,
     legacy: Recent,
+}
+
+labels! {
+    /// What is wrong with a bad answer.
+    pub enum Bad {
+        /// It is a 5xx, broke off, or there is none.
+        Error => "error",
+        /// It is slower than legacy's are by more than the limit.
+        Slow => "slow",
+    }
 }
 
 /// A candidate that fails clients.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Excess {
+    /// Of what.
+    pub of: Bad,
     /// What it answered in the stretch that tells it.
     pub candidate: Answers,
     /// Legacy's share of bad answers that it is held against.
@@ -91,26 +109,24 @@ pub struct Excess {
 
 impl std::fmt::Display for Excess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { candidate: Answers { all, bad }, legacy_share, allowed } = self;
+        let Self { of, candidate: Answers { all, bad }, legacy_share, allowed } = self;
         let percent = legacy_share * 100.0;
+        let (failed, fails) = match of {
+            Bad::Error => ("failed", "fails"),
+            Bad::Slow => ("was slow in", "is slow in"),
+        };
         write!(
             f,
-            "the candidate failed {bad} of its last {all} answers, where legacy fails {percent:.2}% and {allowed} more is allowed"
+            "the candidate {failed} {bad} of its last {all} answers, where legacy {fails} {percent:.2}% and {allowed} more is allowed"
         )
-    }
-}
-
-impl Default for Watch {
-    fn default() -> Self {
-        Self::new(Duration::from_secs(5))
     }
 }
 
 impl Watch {
     /// Watches over stretches up to a multiple of `over`.
     #[must_use]
-    pub fn new(over: Duration) -> Self {
-        Self { candidate: Recent::new(over), legacy: Recent::new(over) }
+    pub fn new(of: Bad, over: Duration) -> Self {
+        Self { of, candidate: Recent::new(over), legacy: Recent::new(over) }
     }
 
     /// Looks at stretches of another length from now on, and at none of before.
@@ -149,7 +165,7 @@ impl Watch {
             let legacy_share = legacy.share().unwrap_or(0.0).max(usual).max(just_now);
             let limit = legacy_share + margin;
             let is_told = limit < 1.0 && candidate.evidence_against(limit) >= EVIDENCE;
-            is_told.then_some(Excess { candidate, legacy_share, allowed })
+            is_told.then_some(Excess { of: self.of, candidate, legacy_share, allowed })
         };
         let last = self.candidate.last_ones().find_map(|last| tell(last, Answers::default()));
         last.or_else(|| {

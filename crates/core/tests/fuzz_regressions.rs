@@ -57,3 +57,8 @@ fn payloads_are_read_or_refused() {
 fn recordings_are_read_alike_in_any_cut() {
     assert!(replay("recorded", properties::recorded::holds) >= 12);
 }
+
+#[test]
+fn documents_of_graphql_are_of_one_kind_or_none() {
+    assert!(replay("graphql", properties::graphql::holds) >= 12);
+}

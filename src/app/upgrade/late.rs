@@ -22,7 +22,7 @@ use crate::tasks;
 /// How often late counts are sent.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Counts, or signatures, in one message, at most. Samples, which may be large, come one by one.
+/// Counts, or signatures, in one message, at most. Samples and evidence, which may be large, come one by one.
 const TOGETHER: usize = 200;
 
 /// Words that wait to be heard, at most; whoever says more waits.
@@ -157,7 +157,7 @@ impl Following {
 fn messages(writes: Vec<Write>) -> Vec<FromOld> {
     let (mut all, mut together) = (Vec::new(), Vec::new());
     for counted in writes.into_iter().filter_map(Counted::of) {
-        if matches!(counted, Counted::Sample { .. }) {
+        if matches!(counted, Counted::Sample { .. } | Counted::Evidence { .. }) {
             all.push(FromOld::Late { counted: vec![counted] });
             continue;
         }
@@ -180,6 +180,7 @@ fn log_lost(error: &HandOverError, messages: impl Iterator<Item = FromOld>) {
         for one in counted {
             match one {
                 Counted::Tally { tally, .. } => requests += tally.requests,
+                Counted::Evidence { .. } => {}
                 Counted::Seen { .. } | Counted::Noise { .. } | Counted::Sample { .. } => others += 1,
             }
         }

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
+use parallax_core::evidence::{Evidence, Evidences, Key, Known, RulesId, Version};
 use parallax_core::explanations::Explanations;
 use parallax_core::operation::{Matcher, OperationId};
 use parallax_core::ratio::Ratio;
@@ -45,8 +46,13 @@ pub(super) enum FromOld {
     /// The configured addresses of the two sockets that follow.
     Listeners { protocol: u32, listen: SocketAddr, control: SocketAddr },
     /// The store is free. Where every operation is, and, of a store that is gone with this process, the
-    /// counts.
-    Free { standing: Vec<Stood>, totals: Vec<(OperationId, Tally)> },
+    /// counts and what was shown.
+    Free {
+        standing: Vec<Stood>,
+        totals: Vec<(OperationId, Tally)>,
+        #[serde(default)]
+        shown: Vec<Counted>,
+    },
     /// The new process may accept connections.
     Go,
     /// Nothing is decided here any more; these changes are in force and not written.
@@ -185,20 +191,38 @@ impl Moved {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum Counted {
     Tally { id: OperationId, minute: i64, tally: Tally },
-    Seen { signature: Box<Signature>, explanations: Explanations, count: u64, at: Timestamp },
+    Evidence { id: OperationId, rules: RulesId, version: Option<Version>, evidence: Box<Evidence> },
+    Seen { signature: Box<Signature>, explanations: Explanations, count: u64, reversed: u64, at: Timestamp },
     Noise { signature: Box<Signature>, count: u64, at: Timestamp },
     Sample { report: Box<Report> },
 }
 
 impl Counted {
+    /// What a store knows of every operation.
+    pub(super) fn all(evidences: Vec<(OperationId, Evidences)>) -> Vec<Self> {
+        let of_one = |(operation_id, evidences): (OperationId, Evidences)| {
+            let write = |known: &Known| Write::Evidence {
+                operation_id: operation_id.clone(),
+                key: known.key.clone(),
+                evidence: Box::new(known.evidence.clone()),
+            };
+            evidences.iter().map(write).filter_map(Self::of).collect::<Vec<_>>()
+        };
+        evidences.into_iter().flat_map(of_one).collect()
+    }
+
     /// Changes of stage go another way, and checks that were accepted for good are in the store.
     pub(super) fn of(write: Write) -> Option<Self> {
         match write {
             Write::Tally { operation_id, minute, tally } => {
                 Some(Self::Tally { id: operation_id, minute: minute.0, tally })
             }
-            Write::Seen { signature, explanations, count, at } => {
-                Some(Self::Seen { signature, explanations, count, at })
+            Write::Evidence { operation_id, key: Key { rules, version }, evidence } => {
+                let version = version.name().is_some().then_some(version);
+                Some(Self::Evidence { id: operation_id, rules, version, evidence })
+            }
+            Write::Seen { signature, explanations, count, reversed, at } => {
+                Some(Self::Seen { signature, explanations, count, reversed, at })
             }
             Write::Noise { signature, count, at } => Some(Self::Noise { signature, count, at }),
             Write::Sample(report) => Some(Self::Sample { report }),
@@ -211,8 +235,12 @@ impl Counted {
             Self::Tally { id, minute, tally } => {
                 Write::Tally { operation_id: id, minute: Minute(minute), tally }
             }
-            Self::Seen { signature, explanations, count, at } => {
-                Write::Seen { signature, explanations, count, at }
+            Self::Evidence { id, rules, version, evidence } => {
+                let version = version.unwrap_or_else(Version::unnamed);
+                Write::Evidence { operation_id: id, key: Key { rules, version }, evidence }
+            }
+            Self::Seen { signature, explanations, count, reversed, at } => {
+                Write::Seen { signature, explanations, count, reversed, at }
             }
             Self::Noise { signature, count, at } => Write::Noise { signature, count, at },
             Self::Sample { report } => Write::Sample(report),

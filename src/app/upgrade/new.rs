@@ -10,7 +10,7 @@ use parallax_core::operation::OperationId;
 use parallax_core::tally::Tally;
 
 use super::late::Inheriting;
-use super::message::{FromNew, FromOld, Moved};
+use super::message::{Counted, FromNew, FromOld, Moved};
 use super::wire::Wire;
 use super::{HandOverError, PROTOCOL, VARIABLE, in_time};
 use crate::app::assemble::{self, Listeners, Opened};
@@ -80,7 +80,7 @@ async fn take_over(wire: &mut Wire, settings: Settings) -> Result<Running, Start
     say(wire, &FromNew::Hello { protocol: PROTOCOL, program }).await?;
     let listeners = listeners(wire, &settings).await?;
     say(wire, &FromNew::Claim).await?;
-    let FromOld::Free { standing, totals } = hear(wire).await? else {
+    let FromOld::Free { standing, totals, shown } = hear(wire).await? else {
         return Err(HandOverError::OutOfTurn.into());
     };
     let standing: Vec<Standing> = standing.into_iter().filter_map(super::message::Stood::standing).collect();
@@ -90,7 +90,7 @@ async fn take_over(wire: &mut Wire, settings: Settings) -> Result<Running, Start
     }
     let (store, plan_file) = assemble::open_store(&settings.store)?;
     let opened = Opened { listeners, store, plan_file };
-    fill(&opened, &settings, totals).await?;
+    fill(&opened, &settings, totals, shown).await?;
     let told = standing.into_iter().map(|Standing { id, stage, revision, retired, .. }| StoredStage {
         operation_id: id,
         stage,
@@ -138,6 +138,7 @@ async fn fill(
     opened: &Opened,
     settings: &Settings,
     totals: Vec<(OperationId, Tally)>,
+    shown: Vec<Counted>,
 ) -> Result<(), StartError> {
     let is_empty = matches!(settings.store.parse(), Ok(StoreUrl::Memory));
     if totals.is_empty() || !is_empty {
@@ -145,7 +146,8 @@ async fn fill(
     }
     let minute = Minute::of(jiff::Timestamp::now());
     let writes = totals.into_iter().map(|(operation_id, tally)| Write::Tally { operation_id, minute, tally });
-    Ok(opened.store.write(writes.collect()).await?)
+    let shown = shown.into_iter().map(Counted::write);
+    Ok(opened.store.write(writes.chain(shown).collect()).await?)
 }
 
 async fn say(wire: &mut Wire, message: &FromNew) -> Result<(), HandOverError> {

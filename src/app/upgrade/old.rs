@@ -7,7 +7,7 @@ use std::time::Duration;
 use parallax_core::transition::Transition;
 use tokio::sync::watch;
 
-use super::message::{FromNew, FromOld, Moved, Stood};
+use super::message::{Counted, FromNew, FromOld, Moved, Stood};
 use super::program::Program;
 use super::wire::Wire;
 use super::{HandOverError, PROTOCOL, VARIABLE, in_time};
@@ -145,7 +145,8 @@ async fn offer(running: &Running, wire: &mut Wire) -> Result<(), HandOverError> 
 async fn let_serve(running: &Running, wire: &mut Wire, lent: &mut Lent) -> Result<(), HandOverError> {
     let standing =
         running.parts.routing.load().entries().iter().map(|entry| Stood::of(&Standing::of(entry))).collect();
-    say(wire, &FromOld::Free { standing, totals: std::mem::take(&mut lent.totals) }).await?;
+    let (totals, shown) = (std::mem::take(&mut lent.totals), std::mem::take(&mut lent.shown));
+    say(wire, &FromOld::Free { standing, totals, shown }).await?;
     let FromNew::Prepared = hear(wire).await? else { return Err(HandOverError::OutOfTurn) };
     say(wire, &FromOld::Go).await?;
     let FromNew::Serving = hear(wire).await? else { return Err(HandOverError::OutOfTurn) };
@@ -156,12 +157,16 @@ async fn told(told_to_end: &mut watch::Receiver<bool>) {
     told_to_end.wait_for(|told| *told).await.ok();
 }
 
+/// Evidences of a store in memory that are passed on, at most.
+const MAX_SHOWN: usize = 400;
+
 /// What this process has let go of, and may take back.
 struct Lent {
     pause: Pause,
     /// A store that is gone with this process stays here.
     kept: Option<Box<dyn Backend>>,
     totals: Vec<(parallax_core::operation::OperationId, parallax_core::tally::Tally)>,
+    shown: Vec<Counted>,
 }
 
 impl Lent {
@@ -179,11 +184,14 @@ impl Lent {
             // What waits is gone with this process, and its requests with it.
             let mut totals = backend.totals().unwrap_or_default();
             totals.iter_mut().for_each(|(_, tally)| tally.requests = tally.settled());
-            return Ok(Self { pause, kept: Some(backend), totals });
+            let mut shown = Counted::all(backend.evidences().unwrap_or_default());
+            // One message has room for so many; what is gone is gathered again.
+            shown.truncate(MAX_SHOWN);
+            return Ok(Self { pause, kept: Some(backend), totals, shown });
         }
         // Closing it may take as long as the disk does.
         tokio::task::spawn_blocking(move || drop(backend)).await.ok();
-        Ok(Self { pause, kept: None, totals: Vec::new() })
+        Ok(Self { pause, kept: None, totals: Vec::new(), shown: Vec::new() })
     }
 
     /// Takes the store back, and tries until that succeeds: counts stay in memory as long.

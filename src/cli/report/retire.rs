@@ -216,35 +216,19 @@ fn leftovers(found: &Found, config: &Path) -> Vec<Leftover> {
     } else {
         format!("after `parallax retire {id} --reason …` ")
     };
-    let place = config::operation_place(config, id);
-    let file = config.display();
-    let (place, block) = match place {
-        Some(OperationPlace::Block(first, last)) if first == last => {
-            (format!("{file}:{first}"), "take it out")
-        }
-        Some(OperationPlace::Block(first, last)) => {
-            (format!("{file}:{first}-{last}"), "take these lines out")
-        }
-        Some(OperationPlace::OpenApi(line)) => (
-            format!("{file}:{line}"),
-            "it comes from this document: take its operationId out of what is used",
-        ),
-        Some(OperationPlace::Absent) => {
-            (file.to_string(), "it is not in this file: look where the server's is")
-        }
-        None => (file.to_string(), "this file cannot be read: look where the server's is"),
-    };
     let matcher = &found.operation.matcher;
     let leftover =
         |what, place: &str, now, todo: String| Leftover { what, place: place.to_owned(), now, todo };
-    vec![
-        leftover(
-            "code",
-            matcher,
-            true,
-            "legacy's endpoint and what only it uses; from then on there is no way back".to_owned(),
-        ),
-        leftover("configuration", &place, may_go, format!("{retire}{block}, and reload")),
+    let mut all = vec![leftover(
+        "code",
+        matcher,
+        true,
+        "legacy's endpoint and what only it uses; from then on there is no way back".to_owned(),
+    )];
+    all.extend(places(id, config).into_iter().map(|(place, todo)| {
+        leftover("configuration", &place, may_go, format!("{retire}{todo}, and reload"))
+    }));
+    all.extend([
         leftover(
             "routes",
             "`parallax export`",
@@ -259,5 +243,36 @@ fn leftovers(found: &Found, config: &Path) -> Vec<Leftover> {
             true,
             "nothing: the dashboard and the rules name no operation".to_owned(),
         ),
-    ]
+    ]);
+    all
+}
+
+/// Where the operation is configured, and what to do there.
+fn places(id: &str, config: &Path) -> Vec<(String, &'static str)> {
+    let file = config.display();
+    let Some(OperationPlace { block, document }) = config::operation_place(config, id) else {
+        return vec![(file.to_string(), "this file cannot be read: take it out of the server's")];
+    };
+    let mut places = Vec::new();
+    match block {
+        Some((first, last)) if first == last => places.push((format!("{file}:{first}"), "take it out")),
+        Some((first, last)) => places.push((format!("{file}:{first}-{last}"), "take these lines out")),
+        None => {}
+    }
+    match document {
+        Some((document, Some(line))) => {
+            places.push((format!("{}:{line}", document.display()), "take it out of the document"));
+        }
+        Some((document, None)) if block.is_none() => {
+            places.push((
+                document.display().to_string(),
+                "take it out of the document, if it comes from there",
+            ));
+        }
+        Some(_) | None => {}
+    }
+    if places.is_empty() {
+        places.push((file.to_string(), "it is not in this file: take it out of the server's"));
+    }
+    places
 }

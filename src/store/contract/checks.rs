@@ -30,7 +30,13 @@ fn accept(backend: &mut dyn Backend, checks: &[NewCheck]) -> Vec<Acceptance> {
 }
 
 fn done(number: u128, end: End) -> Write {
-    Write::Done(Box::new(Completion { id: CheckId(number), at: at(60), end, differences: Vec::new() }))
+    Write::Done(Box::new(Completion {
+        id: CheckId(number),
+        at: at(60),
+        end,
+        shown: None,
+        differences: Vec::new(),
+    }))
 }
 
 const MATCHED: End = End::Judged { outcome: Outcome::Matched, cause: None };
@@ -138,7 +144,8 @@ fn differences_are_kept_with_the_check(backend: &mut dyn Backend) {
         relation: Default::default(),
     }];
     let end = End::Judged { outcome: Outcome::Unmatched, cause: None };
-    let completion = Completion { id: CheckId(1), at: at(1), end, differences: differences.clone() };
+    let completion =
+        Completion { id: CheckId(1), at: at(1), end, shown: None, differences: differences.clone() };
     write(backend, &[Write::Done(Box::new(completion))]);
     assert_eq!(backend.kept(CheckId(1)).expect("a check").expect("it is kept").differences, differences);
 }

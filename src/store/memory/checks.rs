@@ -120,6 +120,7 @@ impl Checks {
                     id: queued.id,
                     at: now,
                     end: End::DEAD_LETTER,
+                    shown: None,
                     differences: Vec::new(),
                 });
                 claim.dead.push((operation_id, bytes));

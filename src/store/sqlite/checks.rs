@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
+use parallax_core::evidence::{Evidence, Key};
 use parallax_core::operation::OperationId;
 use parallax_core::tally::{End, Tally};
 use parallax_core::verdict::{Cause, Outcome, Skip};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows::{from_json, instant, json, nanoseconds, parsed, parsed_or_null};
-use super::sql;
 use super::write::{count, execute};
+use super::{evidence, sql};
 use crate::store::backend::Minute;
 use crate::store::checks::{
     Acceptance, Backlog, Claim, ClaimedCheck, Completion, KEPT_FOR, KEPT_UNASKED_FOR, KeptCheck, Lease,
@@ -20,15 +21,26 @@ use crate::store::checks::{
 
 /// What a transaction counts, gathered so that each row of the counts is touched once.
 #[derive(Default)]
-pub(super) struct Counts(BTreeMap<(OperationId, Minute), Tally>);
+pub(super) struct Counts {
+    tallies: BTreeMap<(OperationId, Minute), Tally>,
+    shown: BTreeMap<(OperationId, Key), Evidence>,
+}
 
 impl Counts {
     pub(super) fn add(&mut self, operation_id: &OperationId, at: Timestamp, tally: &Tally) {
-        self.0.entry((operation_id.clone(), Minute::of(at))).or_default().add(tally);
+        self.tallies.entry((operation_id.clone(), Minute::of(at))).or_default().add(tally);
+    }
+
+    fn show(&mut self, operation_id: &OperationId, completion: &Completion) {
+        if let Some((key, shown)) = &completion.shown {
+            let evidence = self.shown.entry((operation_id.clone(), key.clone())).or_default();
+            evidence.note(completion.end, shown);
+        }
     }
 
     pub(super) fn write(self, to: &Connection) -> rusqlite::Result<()> {
-        self.0.into_iter().try_for_each(|((id, minute), tally)| count(to, &id, minute, &tally))
+        self.tallies.into_iter().try_for_each(|((id, minute), tally)| count(to, &id, minute, &tally))?;
+        self.shown.into_iter().try_for_each(|((id, key), shown)| evidence::add(to, &id, &key, &shown))
     }
 }
 
@@ -83,6 +95,7 @@ pub(super) fn complete(
     execute(to, sql::DEQUEUE, [seq])?;
     execute(to, sql::ERASE_SEALED, [seq])?;
     counts.add(&operation_id, completion.at, &completion.end.tally());
+    counts.show(&operation_id, completion);
     Ok(())
 }
 
@@ -105,7 +118,7 @@ pub(super) fn claim(to: &Connection, now: Timestamp, lease: Lease, room: Room) -
         if attempts >= MAX_ATTEMPTS {
             complete(
                 to,
-                &Completion { id, at: now, end: End::DEAD_LETTER, differences: Vec::new() },
+                &Completion { id, at: now, end: End::DEAD_LETTER, shown: None, differences: Vec::new() },
                 &mut counts,
             )?;
             claim.dead.push((operation_id, bytes));

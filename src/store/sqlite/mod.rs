@@ -6,6 +6,7 @@
 
 mod checks;
 mod errors;
+mod evidence;
 mod file;
 mod open;
 mod read;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use parallax_core::check::CheckId;
+use parallax_core::evidence::Evidences;
 use parallax_core::operation::OperationId;
 use parallax_core::report::Report;
 use parallax_core::signature::SignatureId;
@@ -160,6 +162,10 @@ impl Backend for Sqlite {
 
     fn totals(&mut self) -> Result<Vec<(OperationId, Tally)>, StoreError> {
         self.read(read::totals)
+    }
+
+    fn evidences(&mut self) -> Result<Vec<(OperationId, Evidences)>, StoreError> {
+        self.read(evidence::all)
     }
 
     fn minutes(

@@ -18,6 +18,8 @@ const FORMATS: &[&str] = &[
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
+    include_str!("schema_5.sql"),
+    include_str!("schema_6.sql"),
 ];
 
 /// Another program may read the file (a backup, a curious user); it is waited for this long.

@@ -117,7 +117,8 @@ fn seen_signature(row: &Row<'_>) -> rusqlite::Result<SeenSignature> {
         explanation: row.get(7)?,
     };
     let (first_at, last_at) = (instant(row, 9)?, instant(row, 10)?);
-    Ok(SeenSignature { signature, count: count(row, 8)?, noise: count(row, 11)?, first_at, last_at })
+    let (seen, noise, reversed) = (count(row, 8)?, count(row, 11)?, count(row, 12)?);
+    Ok(SeenSignature { signature, count: seen, reversed, noise, first_at, last_at })
 }
 
 fn at_most(limit: usize) -> i64 {

@@ -26,7 +26,9 @@ pub(super) const ADD_SIGNATURE: &str = "
     ON CONFLICT DO NOTHING";
 
 pub(super) const SEE_SIGNATURE: &str = "
-    UPDATE signatures SET n = n + ?2, first_at = min(first_at, ?3), last_at = max(last_at, ?3) WHERE id = ?1";
+    UPDATE signatures SET n = n + ?2, reversed = reversed + ?4, first_at = min(first_at, ?3),
+                          last_at = max(last_at, ?3)
+    WHERE id = ?1";
 
 pub(super) const HEAR_NOISE: &str =
     "UPDATE signatures SET noise = noise + ?2, last_at = max(last_at, ?3) WHERE id = ?1";
@@ -72,17 +74,61 @@ pub(super) const ADD_AUDIT: &str = "
 
 pub(super) const TOTALS: &str = "SELECT operation_id, term, reason, n FROM totals ORDER BY operation_id";
 
+pub(super) const EVIDENCES: &str = "
+    SELECT operation_id, rules, version, number, unseen, matched, unmatched, failed, recent, faults, registers
+    FROM evidence LEFT JOIN evidence_requests USING (operation_id, rules, version) ORDER BY operation_id, number";
+
+pub(super) const EVIDENCE: &str = "
+    SELECT operation_id, rules, version, number, unseen, matched, unmatched, failed, recent, faults, registers
+    FROM evidence LEFT JOIN evidence_requests USING (operation_id, rules, version)
+    WHERE operation_id = ?1 AND rules = ?2 AND version = ?3";
+
+pub(super) const HAS_RULES: &str = "SELECT 1 FROM evidence WHERE operation_id = ?1 AND rules = ?2";
+
+/// Gives what was known of no rules (?3) to these.
+pub(super) const ADOPT_EVIDENCE: &str =
+    "UPDATE evidence SET rules = ?2 WHERE operation_id = ?1 AND rules = ?3";
+
+/// A place for one more evidence, the newest.
+pub(super) const ADD_EVIDENCE: &str = "
+    INSERT INTO evidence (operation_id, rules, version, number, unseen, matched, unmatched, failed, recent, faults)
+    SELECT ?1, ?2, ?3, coalesce(max(number) + 1, 0), 0, 0, 0, 0, x'0000', x'' FROM evidence WHERE operation_id = ?1";
+
+pub(super) const KEEP_EVIDENCE: &str = "
+    UPDATE evidence SET matched = ?4, unmatched = ?5, failed = ?6, recent = ?7, faults = ?8
+    WHERE operation_id = ?1 AND rules = ?2 AND version = ?3";
+
+pub(super) const KEEP_REQUESTS: &str = "
+    INSERT INTO evidence_requests (operation_id, rules, version, registers) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT DO UPDATE SET registers = excluded.registers";
+
+/// Of all evidences of the operation, only this one was seen, ?4 times.
+pub(super) const SEE_EVIDENCE: &str = "
+    UPDATE evidence SET unseen = CASE WHEN rules = ?2 AND version = ?3 THEN 0 ELSE unseen + ?4 END
+    WHERE operation_id = ?1";
+
+/// Forgets the evidence that was not seen for longest, once there are as many as ?2.
+pub(super) const FORGET_EVIDENCE: &str = "
+    DELETE FROM evidence WHERE operation_id = ?1 AND (rules, version) IN (
+        SELECT rules, version FROM evidence WHERE operation_id = ?1 ORDER BY unseen, number DESC LIMIT -1 OFFSET ?2)
+    RETURNING rules, version";
+
+pub(super) const FORGET_REQUESTS: &str =
+    "DELETE FROM evidence_requests WHERE operation_id = ?1 AND rules = ?2 AND version = ?3";
+
 pub(super) const OPERATIONS: &str = "SELECT DISTINCT operation_id FROM totals";
 
 pub(super) const MINUTES: &str = "
     SELECT minute, term, reason, n FROM minutes WHERE operation_id = ?1 AND minute >= ?2 ORDER BY minute";
 
 pub(super) const SIGNATURES: &str = "
-    SELECT id, operation_id, part, path, kind, legacy_type, candidate_type, explanation, n, first_at, last_at, noise
+    SELECT id, operation_id, part, path, kind, legacy_type, candidate_type, explanation, n, first_at, last_at, noise,
+           reversed
     FROM signatures WHERE operation_id = ?1 ORDER BY n DESC, last_at DESC, id";
 
 pub(super) const SIGNATURE: &str = "
-    SELECT id, operation_id, part, path, kind, legacy_type, candidate_type, explanation, n, first_at, last_at, noise
+    SELECT id, operation_id, part, path, kind, legacy_type, candidate_type, explanation, n, first_at, last_at, noise,
+           reversed
     FROM signatures WHERE id = ?1";
 
 pub(super) const SAMPLES: &str = "

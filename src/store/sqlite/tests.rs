@@ -98,7 +98,7 @@ fn a_newer_format_is_refused() {
     drop(place.open().expect("a new store"));
     place.raw().pragma_update(None, "user_version", 7).expect("a newer format");
     let error = error_of(place.open());
-    assert_eq!(error, StoreError::Newer { place: place.path().display().to_string(), found: 7, known: 4 });
+    assert_eq!(error, StoreError::Newer { place: place.path().display().to_string(), found: 7, known: 5 });
 }
 
 #[test]
@@ -124,6 +124,34 @@ fn a_store_of_the_first_format_is_brought_to_the_present_one() {
     };
     assert_eq!(explained(2), (5, Some("opposite sign".to_owned())), "the earlier three are not forgotten");
     assert_eq!(explained(2), (7, Some("rounded to 1 decimals".to_owned())));
+}
+
+#[test]
+fn counts_of_an_older_format_are_evidence_of_a_version_without_a_name() {
+    use parallax_core::evidence::{Evidence, Key, RulesId, Version};
+
+    let place = Place::new();
+    let raw = place.raw();
+    let formats = [
+        include_str!("schema_1.sql"),
+        include_str!("schema_2.sql"),
+        include_str!("schema_3.sql"),
+        include_str!("schema_4.sql"),
+    ];
+    raw.execute_batch(&formats.concat()).expect("the fourth format");
+    let rows = "
+        PRAGMA application_id = 1347177560;
+        PRAGMA user_version = 4;
+        INSERT INTO totals VALUES ('a', 'requests', '', 20), ('a', 'matched', '', 9), ('a', 'unmatched', '', 2),
+            ('a', 'failed', 'timeout', 1), ('a', 'failed', 'dns', 3), ('a', 'skipped', 'stage', 5),
+            ('b', 'requests', '', 1), ('b', 'skipped', 'stage', 1);";
+    raw.execute_batch(rows).expect("rows");
+    drop(raw);
+    let mut store = place.open().expect("an older store");
+    let evidences = store.evidences().expect("evidences");
+    let [(id, of_a)] = &evidences[..] else { panic!("{evidences:?}") };
+    let unknown = Key { rules: RulesId::UNKNOWN, version: Version::unnamed() };
+    assert_eq!((id, of_a.get(&unknown)), (&operation("a"), Some(&Evidence::of_counts(9, 2, 4))));
 }
 
 #[test]
@@ -265,7 +293,7 @@ fn what_has_waited_is_erased_from_the_log_too() {
     store.forget_done(Timestamp::MIN, 9).expect("nothing is done");
     assert!(is_readable(), "it waits");
     let (at, end) = (Timestamp::UNIX_EPOCH, End::DEAD_LETTER);
-    let done = Completion { id, at, end, differences: Vec::new() };
+    let done = Completion { id, at, end, differences: Vec::new(), shown: Default::default() };
     store.write(&[Write::Done(Box::new(done))]).expect("a write");
     store.forget_done(Timestamp::MIN, 9).expect("nothing is old enough");
     assert!(store.kept(id).expect("a read").is_some());

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Params, TransactionBehavior, param
 
 use super::checks::{Counts, accept, complete};
 use super::rows::{AuditRow, from_json, json, nanoseconds};
-use super::{read, sql};
+use super::{evidence, read, sql};
 use crate::store::backend::{MAX_SAMPLES, MAX_SIGNATURES, Minute, Purged, Write, other_signature};
 use crate::store::checks::Acceptance;
 use crate::store::terms;
@@ -70,8 +70,11 @@ fn write_each(to: &Connection, batch: &[Write]) -> Result<Vec<Acceptance>, Failu
             Write::Tally { operation_id, minute, tally } => {
                 count(to, operation_id, *minute, tally)?;
             }
-            Write::Seen { signature, explanations, count, at } => {
-                let id = see(to, signature, *count, *at)?;
+            Write::Evidence { operation_id, key, evidence } => {
+                evidence::add(to, operation_id, key, evidence)?;
+            }
+            Write::Seen { signature, explanations, count, reversed, at } => {
+                let id = see(to, signature, (*count, *reversed), *at)?;
                 // What is counted as `other` is explained by that.
                 if id == signature.id && !explanations.is_empty() {
                     explain(to, id, explanations)?;
@@ -114,9 +117,15 @@ pub(super) fn count(
     Ok(())
 }
 
-fn see(to: &Connection, signature: &Signature, count: u64, at: Timestamp) -> rusqlite::Result<SignatureId> {
+fn see(
+    to: &Connection,
+    signature: &Signature,
+    (count, reversed): (u64, u64),
+    at: Timestamp,
+) -> rusqlite::Result<SignatureId> {
     let id = admit(to, signature, at)?;
-    execute(to, sql::SEE_SIGNATURE, params![id.to_string(), number(count), nanoseconds(at)])?;
+    let values = params![id.to_string(), number(count), nanoseconds(at), number(reversed)];
+    execute(to, sql::SEE_SIGNATURE, values)?;
     Ok(id)
 }
 
@@ -212,6 +221,6 @@ pub(super) fn execute(to: &Connection, sql: &str, params: impl Params) -> rusqli
 }
 
 /// Counts were bounded by [`Write::validate`].
-fn number(count: u64) -> i64 {
+pub(super) fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

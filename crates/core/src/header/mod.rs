@@ -75,7 +75,7 @@ pub(crate) fn compare(
         masked[rule] += u32::from(legacy != candidate);
         return found;
     }
-    let unlike = unlike(legacy, candidate, rules.headers());
+    let unlike = unlike(legacy, candidate, rules);
     if unlike.is_empty() {
         return found;
     }
@@ -91,11 +91,7 @@ pub(crate) fn compare(
 }
 
 /// Names of the fields that count and are not the same byte for byte, sorted.
-fn unlike<'h>(
-    legacy: &'h HeaderMap,
-    candidate: &'h HeaderMap,
-    profile: HeaderProfile,
-) -> Vec<&'h HeaderName> {
+fn unlike<'h>(legacy: &'h HeaderMap, candidate: &'h HeaderMap, rules: &Rules) -> Vec<&'h HeaderName> {
     // Mostly both sides send the same in the same order, which is told without a search.
     if legacy.iter().eq(candidate) {
         return Vec::new();
@@ -104,16 +100,17 @@ fn unlike<'h>(
     let only_theirs = |name: &&HeaderName| !legacy.contains_key(*name);
     let mut names: Vec<&HeaderName> = legacy.keys().filter(differs).collect();
     names.extend(candidate.keys().filter(only_theirs));
-    names.retain(|name| counts(name.as_str(), legacy, candidate, profile));
+    names.retain(|name| counts(name.as_str(), legacy, candidate, rules));
     names.sort_unstable_by_key(|name| name.as_str());
     names
 }
 
 /// Whether a field is part of the answer.
-fn counts(name: &str, legacy: &HeaderMap, candidate: &HeaderMap, profile: HeaderProfile) -> bool {
+fn counts(name: &str, legacy: &HeaderMap, candidate: &HeaderMap, rules: &Rules) -> bool {
     // Our own markers are no part of an answer, by any profile.
     !name.starts_with("parallax-")
-        && match profile {
+        && !rules.is_signature(name)
+        && match rules.headers() {
             HeaderProfile::Strict => true,
             HeaderProfile::Default => {
                 !NEVER.contains(&name)

@@ -59,7 +59,7 @@ const HEALTHY: Traffic = Traffic { per_second: 500.0, share: 0.25, candidate: 0.
 fn a_candidate_that_fails_every_request_is_taken_back_after_a_few() {
     let mut most = 0;
     for seed in 1..=200 {
-        let (watch, mut dice) = (Watch::new(OVER), Dice(seed));
+        let (watch, mut dice) = (Watch::new(Bad::Error, OVER), Dice(seed));
         assert_eq!(HEALTHY.run(&watch, &mut dice, Duration::ZERO, OVER * 4), None, "seed {seed}");
         let broken = Traffic { candidate: 1.0, ..HEALTHY };
         let errors = broken.run(&watch, &mut dice, OVER * 4, OVER).expect("it is taken back");
@@ -72,7 +72,7 @@ fn a_candidate_that_fails_every_request_is_taken_back_after_a_few() {
 #[test]
 fn a_small_excess_is_told_when_there_are_answers_enough() {
     for (candidate, seconds) in [(0.5, 2), (0.1, 5), (0.05, 15), (0.03, 60)] {
-        let (watch, mut dice) = (Watch::new(OVER), Dice(7));
+        let (watch, mut dice) = (Watch::new(Bad::Error, OVER), Dice(7));
         assert_eq!(HEALTHY.run(&watch, &mut dice, Duration::ZERO, OVER * 20), None);
         let worse = Traffic { candidate, ..HEALTHY };
         let told = worse.run(&watch, &mut dice, OVER * 20, Duration::from_secs(seconds));
@@ -83,7 +83,7 @@ fn a_small_excess_is_told_when_there_are_answers_enough() {
 #[test]
 fn few_requests_are_enough_where_all_of_them_fail() {
     let rare = Traffic { per_second: 0.2, share: 0.5, ..HEALTHY };
-    let (watch, mut dice) = (Watch::new(OVER), Dice(3));
+    let (watch, mut dice) = (Watch::new(Bad::Error, OVER), Dice(3));
     assert_eq!(rare.run(&watch, &mut dice, Duration::ZERO, Duration::from_secs(3_600)), None);
     let broken = Traffic { candidate: 1.0, ..rare };
     let errors = broken.run(&watch, &mut dice, Duration::from_secs(3_600), Duration::from_secs(600));
@@ -93,7 +93,7 @@ fn few_requests_are_enough_where_all_of_them_fail() {
 #[test]
 fn what_both_sides_suffer_is_nobodys_fault() {
     for seed in 1..=100 {
-        let (watch, mut dice) = (Watch::new(OVER), Dice(seed));
+        let (watch, mut dice) = (Watch::new(Bad::Error, OVER), Dice(seed));
         assert_eq!(HEALTHY.run(&watch, &mut dice, Duration::ZERO, OVER * 4), None);
         for (round, chance) in (4..).zip([1.0, 0.5, 0.1, 0.0, 1.0]) {
             let outage = Traffic { candidate: chance, legacy: chance, ..HEALTHY };
@@ -108,13 +108,13 @@ fn what_both_sides_suffer_is_nobodys_fault() {
 fn legacy_is_remembered_where_it_no_longer_answers() {
     let flaky = Traffic { share: 0.0, legacy: 0.08, candidate: 0.08, ..HEALTHY };
     let switched = Traffic { share: 1.0, ..flaky };
-    let (watch, mut dice) = (Watch::new(OVER), Dice(5));
+    let (watch, mut dice) = (Watch::new(Bad::Error, OVER), Dice(5));
     flaky.run(&watch, &mut dice, Duration::ZERO, OVER * 10);
     assert_eq!(switched.run(&watch, &mut dice, OVER * 10, OVER * 100), None, "it is no worse");
     let worse = Traffic { candidate: 0.3, ..switched };
     assert!(worse.run(&watch, &mut dice, OVER * 110, OVER).is_some());
     // Of a legacy of which nothing is known nothing good is assumed.
-    let unknown = Watch::new(OVER);
+    let unknown = Watch::new(Bad::Error, OVER);
     assert_eq!(
         Traffic { candidate: 0.04, ..switched }.run(&unknown, &mut dice, Duration::ZERO, OVER * 20),
         None
@@ -131,7 +131,7 @@ fn in_ten_thousand_healthy_days_hardly_ever_is_a_candidate_taken_back() {
     let mut dice = Dice(11);
     let (mut taken_back, mut answers, mut errors) = (0, 0, 0);
     for day in 0..DAYS {
-        let watch = Watch::new(OVER);
+        let watch = Watch::new(Bad::Error, OVER);
         let chance = [0.0001, 0.0005, 0.002][day % 3];
         let mut now = 0.0;
         let is_fine = loop {
@@ -168,7 +168,7 @@ fn in_ten_thousand_healthy_days_hardly_ever_is_a_candidate_taken_back() {
 
 #[test]
 fn what_was_long_ago_is_forgotten() {
-    let watch = Watch::new(OVER);
+    let watch = Watch::new(Bad::Error, OVER);
     let ago = |seconds| Duration::from_secs(seconds);
     for second in 0..200 {
         watch.legacy(false, ago(second));
@@ -184,7 +184,7 @@ fn what_was_long_ago_is_forgotten() {
 
 #[test]
 fn an_excess_says_what_it_was() {
-    let watch = Watch::new(OVER);
+    let watch = Watch::new(Bad::Error, OVER);
     for _ in 0..1_000 {
         watch.legacy(false, Duration::from_secs(1));
     }

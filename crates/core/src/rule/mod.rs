@@ -39,6 +39,8 @@ mod word;
 
 use std::sync::Arc;
 
+use http::HeaderName;
+
 pub use absent::Absent;
 pub(crate) use automaton::{Automaton, States};
 pub use decode::Decode;
@@ -123,6 +125,8 @@ struct Compiled {
     /// Behind the paths of the rules, in their order, those of their references: the rule of each.
     references: Vec<usize>,
     profile: HeaderProfile,
+    /// A field that tells who has answered, and is no part of the answer.
+    signed_by: Option<HeaderName>,
     origins: Origins,
     limits: Limits,
 }
@@ -239,6 +243,18 @@ impl Rules {
         self.with(|compiled| compiled.profile = profile)
     }
 
+    /// The same rules, by which this field tells who has answered and is no part of the answer.
+    ///
+    /// ```
+    /// use parallax_core::rule::Rules;
+    /// let rules = Rules::default().with_signature("x-version".parse().unwrap());
+    /// assert_ne!(rules.fingerprint(), Rules::default().fingerprint());
+    /// ```
+    #[must_use]
+    pub fn with_signature(self, field: HeaderName) -> Self {
+        self.with(|compiled| compiled.signed_by = Some(field))
+    }
+
     /// The same rules, with the hosts that each side calls its own.
     #[must_use]
     pub fn with_origins(self, origins: Origins) -> Self {
@@ -275,7 +291,8 @@ impl Rules {
         &self.0.specs
     }
 
-    /// Changes when the rules change, and only then: evidence is gathered per rules.
+    /// Changes when the rules change, the headers that count or the limits, and only then: evidence is
+    /// gathered per rules. Never zero.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut text = String::from(match self.0.profile {
@@ -288,7 +305,19 @@ impl Rules {
                 text.push_str(word);
             }
         }
-        xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+        if let Some(field) = &self.0.signed_by {
+            text.push_str(&format!("\0signed by\0{field}"));
+        }
+        if self.0.limits != Limits::default() {
+            let Limits { decoded_bytes, ratio, nodes, steps, differences } = self.0.limits;
+            text.push_str(&format!("\0limits\0{decoded_bytes} {ratio} {nodes} {steps} {differences}"));
+        }
+        xxhash_rust::xxh3::xxh3_64(text.as_bytes()).max(1)
+    }
+
+    /// Whether a field tells who has answered and is no part of the answer.
+    pub(crate) fn is_signature(&self, field: &str) -> bool {
+        self.0.signed_by.as_ref().is_some_and(|name| name.as_str() == field)
     }
 
     pub(crate) fn automaton(&self) -> &Automaton {
