@@ -187,7 +187,7 @@ async fn a_refusal_says_what_is_missing_on_the_page_itself() {
     assert!(refused.text.contains("<option value=\"switched\" selected>"));
     for (form, expected) in [
         ("stage=canary&share=abc&reason=x", "`abc` is not a percentage"),
-        ("stage=canary&share=&reason=x&force=true", "canary needs a share"),
+        ("stage=canary&share=0%25&reason=x&force=true", "a canary share is more than 0%"),
         ("stage=nope&reason=x", "`nope` is not one of"),
         ("stage=legacy&reason=", "needs a reason"),
     ] {

@@ -47,7 +47,7 @@ impl Load {
         let (stop, sent, bad): (Arc<AtomicBool>, Arc<AtomicU32>, Arc<AtomicU32>) = Default::default();
         let task = |number: u32| {
             let (stop, sent, bad) = (Arc::clone(&stop), Arc::clone(&sent), Arc::clone(&bad));
-            tokio::spawn(async move {
+            parallax::tasks::spawn(async move {
                 let mut client = RawClient::connect(proxy).await.expect("the proxy listens");
                 let mut beat = tokio::time::interval(Duration::from_secs(1) * CONNECTIONS / per_second);
                 while !stop.load(Ordering::Relaxed) {

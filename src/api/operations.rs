@@ -17,6 +17,7 @@ use super::fields::Fields;
 use super::view::attainable;
 use super::{Caller, CoverageView, DetailedView, OperationView, Problem, Shared};
 use crate::rollout::{Change, Changed, Refusal};
+use crate::telemetry::UnderLoad;
 
 /// Longest reason for a change, in characters: it is read by people.
 const MAX_REASON: usize = 1000;
@@ -32,6 +33,14 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Json<DetailedView>, Problem> {
     Ok(Json(shared.operation(&known(&shared, &id)?).await?))
+}
+
+/// `GET /api/v1/operations/{id}/load`.
+pub(super) async fn load(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<UnderLoad>>, Problem> {
+    Ok(Json(shared.operation(&known(&shared, &id)?).await?.load))
 }
 
 /// `GET /api/v1/operations/{id}/coverage`.
@@ -59,7 +68,10 @@ pub(super) async fn stage(
         if_revision: fields.number("if_revision")?,
     };
     fields.finish()?;
-    Ok(Json(Done::from(shared.change(&id, change, &caller).await?)))
+    let is_planned = change.share.is_none();
+    let changed = shared.change(&id, change, &caller).await?;
+    let share = changed.to.share().filter(|_| is_planned);
+    Ok(Json(Done { share, ..Done::from(changed) }))
 }
 
 /// `POST /api/v1/operations/{id}/rollback`.
@@ -98,7 +110,7 @@ pub(super) async fn rollback_all(
 pub(super) struct Done {
     revision: u64,
     persisted: bool,
-    stage: StageName,
+    /// Where the operation's plan has chosen it.
     #[serde(skip_serializing_if = "Option::is_none")]
     share: Option<Share>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,8 +119,8 @@ pub(super) struct Done {
 
 impl From<Changed> for Done {
     fn from(changed: Changed) -> Self {
-        let Changed { to, revision, persisted, warning, .. } = changed;
-        Self { revision, persisted, stage: to.name(), share: to.share(), warning }
+        let Changed { revision, persisted, warning, .. } = changed;
+        Self { revision, persisted, share: None, warning }
     }
 }
 

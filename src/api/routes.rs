@@ -29,6 +29,7 @@ pub(super) fn table() -> Vec<Route> {
         read("/api/v1/operations", get(operations::list)),
         read("/api/v1/operations/{id}", get(operations::one)),
         read("/api/v1/operations/{id}/coverage", get(operations::coverage)),
+        read("/api/v1/operations/{id}/load", get(operations::load)),
         change("/api/v1/operations/{id}/stage", post(operations::stage)),
         change("/api/v1/operations/{id}/rollback", post(operations::rollback)),
         read("/api/v1/operations/{id}/retire", get(retire::could)),

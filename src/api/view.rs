@@ -17,7 +17,7 @@ use parallax_core::verdict::{Cause, Skip};
 use serde::Serialize;
 
 use crate::routing::Entry;
-use crate::telemetry::Latency;
+use crate::telemetry::{Latency, UnderLoad};
 
 /// An operation with its counts, its stage and its readiness.
 #[derive(Clone, Debug, Serialize)]
@@ -68,6 +68,9 @@ pub struct DetailedView {
     /// What is described of it; it has a path of its own in the API.
     #[serde(skip)]
     pub coverage: CoverageView,
+    /// How the sides answer under load; this too.
+    #[serde(skip)]
+    pub load: Vec<UnderLoad>,
 }
 
 /// What the description of an operation promises, and what of it checks have met since the process started.
@@ -188,6 +191,7 @@ impl DetailedView {
             versions: VersionView::all(entry),
             rules,
             coverage: CoverageView::of(entry),
+            load: entry.meter.under_load(),
         }
     }
 }

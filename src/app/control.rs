@@ -26,6 +26,9 @@ use crate::ui;
 /// How often old samples are looked for.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 
+/// How often the load is looked at.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
+
 /// Everything that runs on the control thread.
 pub(super) struct Control {
     pub(super) listener: TcpListener,
@@ -53,6 +56,7 @@ impl Control {
         }
         tasks::spawn(RoutesFile::new(Arc::clone(&self.routing), self.rollout.changes()).run());
         tasks::spawn(purge(self.store.clone(), Arc::clone(&self.routing)));
+        tasks::spawn(measure(Arc::clone(&self.routing)));
         let exporting =
             self.exporter.take().map(|exporter| tasks::spawn(exporter.run(self.finished.clone())));
         self.serve().await;
@@ -81,6 +85,14 @@ impl Control {
         if let Err(error) = api::run(listener, context, ui::pages(), self.finished, self.closed).await {
             tracing::error!(%error, "the control listener has failed");
         }
+    }
+}
+
+/// Takes the sides' latencies each second to the load of that second.
+async fn measure(routing: SharedRouting) {
+    loop {
+        tokio::time::sleep(MEASURE_EVERY).await;
+        routing.load().entries().iter().for_each(|entry| entry.meter.take_load());
     }
 }
 

@@ -1,5 +1,7 @@
 //! `parallax status`: where every operation stands, or one of them in detail.
 
+mod load;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -61,7 +63,8 @@ fn report(client: &Client, args: &StatusArgs, paint: Paint) -> anyhow::Result<St
         let operation = client.get(&path)?;
         // A server of an earlier version has none.
         let coverage = client.get(&format!("{path}/coverage")).unwrap_or_default();
-        detail(&operation, paint) + &documented(&coverage)
+        let load: Vec<load::UnderLoadView> = client.get(&format!("{path}/load")).unwrap_or_default();
+        detail(&operation, paint) + &documented(&coverage) + &load::table(&load, paint)
     } else {
         overview(&client.get::<Vec<_>>(&path)?, paint)
     })

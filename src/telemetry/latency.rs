@@ -60,14 +60,14 @@ fn now(histograms: &[Histogram], side: Side) -> Reading {
 
 /// What a histogram has counted.
 #[derive(Clone, Debug, Default)]
-struct Reading {
+pub(super) struct Reading {
     /// For each bucket its upper bound in seconds, and how many are no longer.
     buckets: Vec<(f64, u64)>,
     total: u64,
 }
 
 impl Reading {
-    fn of(histogram: &Histogram) -> Self {
+    pub(super) fn of(histogram: &Histogram) -> Self {
         let metric = histogram.metric();
         let data = metric.get_histogram();
         let buckets =
@@ -75,8 +75,25 @@ impl Reading {
         Self { buckets, total: data.get_sample_count() }
     }
 
+    /// How many there are.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Adds another reading of a histogram with the same buckets.
+    pub(super) fn add(&mut self, other: &Self) {
+        if self.buckets.is_empty() {
+            self.buckets.clone_from(&other.buckets);
+        } else {
+            for ((_, count), (_, more)) in self.buckets.iter_mut().zip(&other.buckets) {
+                *count += more;
+            }
+        }
+        self.total += other.total;
+    }
+
     /// What has come since `earlier`, an older reading of the same histogram.
-    fn since(mut self, earlier: &Self) -> Self {
+    pub(super) fn since(mut self, earlier: &Self) -> Self {
         for ((_, count), (_, before)) in self.buckets.iter_mut().zip(&earlier.buckets) {
             *count = count.saturating_sub(*before);
         }
@@ -87,7 +104,7 @@ impl Reading {
     /// The quantile by linear interpolation within its bucket, as Prometheus's `histogram_quantile`
     /// estimates it, so that page and dashboard agree.
     #[expect(clippy::cast_precision_loss, reason = "an estimate of a latency")]
-    fn quantile_ms(&self, quantile: f64) -> Option<f64> {
+    pub(super) fn quantile_ms(&self, quantile: f64) -> Option<f64> {
         if self.total == 0 {
             return None;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parallax_core::check::Check;
 use parallax_core::coverage::Item;
@@ -19,6 +19,7 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
 use super::latency::{Latency, Measured, latency};
 use super::ledger::{Assessed, Ground, Ledger};
+use super::load::{Load, UnderLoad};
 use super::watched::{Did, Watched};
 use super::{Alarms, Lasting, Ticket, Vectors};
 
@@ -92,6 +93,8 @@ pub(super) struct Counters {
     /// What of the operation's description checks have met. Locked by runners alone.
     met: Mutex<BTreeSet<Item>>,
     watched: Watched,
+    /// Locked once a second, and by whoever looks.
+    load: Mutex<Load>,
 }
 
 impl Counters {
@@ -128,6 +131,7 @@ impl Counters {
             differences: resolve(&vectors.differences, &mut Part::ALL.iter().map(|part| part.as_str()))?,
             upstream: Side::ALL.iter().map(histogram).collect::<Result<_, _>>()?,
             met: Mutex::default(),
+            load: Mutex::default(),
             watched,
         })
     }
@@ -404,6 +408,18 @@ impl Meter {
     #[must_use]
     pub fn latency(&self, side: Side) -> Latency {
         latency(&self.counters.upstream[side as usize])
+    }
+
+    /// Takes what has come since the last time to what is known of the sides under load.
+    pub fn take_load(&self) {
+        let mut load = self.counters.load.lock().unwrap_or_else(PoisonError::into_inner);
+        load.take(Instant::now(), &self.counters.upstream, self.in_flight());
+    }
+
+    /// How both sides answered under which load, since this process started.
+    #[must_use]
+    pub fn under_load(&self) -> Vec<UnderLoad> {
+        self.counters.load.lock().unwrap_or_else(PoisonError::into_inner).table()
     }
 
     /// Legacy's 99th percentile since the process started, where there are answers enough.

@@ -45,7 +45,7 @@ fn stage_form(caller: &Caller, operation: &OperationView, draft: &Draft) -> Mark
                     option value=(stage) selected[*stage == chosen] { (stage) " – " (words::stage(*stage)) }
                 }
             }
-            label for="share" { "Share of clients, for canary only" }
+            label for="share" { "Share of clients, for canary only; empty: the next step of the plan" }
             input #share name="share" placeholder="5%" inputmode="decimal" autocomplete="off" maxlength="9" value=(share);
             label for="reason" { "Reason, kept in the history" }
             input #reason name="reason" required maxlength="1000" autocomplete="off" value=(draft.reason);

@@ -13,6 +13,7 @@ mod controls;
 mod coverage;
 mod events;
 mod layout;
+mod load;
 mod login;
 mod numbers;
 mod operation;

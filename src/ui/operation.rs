@@ -17,7 +17,7 @@ use parallax_core::transition::Transition;
 use super::controls::Draft;
 use super::layout::Page;
 use super::text::{data, path};
-use super::{chart, controls, coverage, events, numbers, overview, readiness, words};
+use super::{chart, controls, coverage, events, load, numbers, overview, readiness, words};
 use crate::api::{Caller, DetailedView, OperationView, Problem, RecheckView, RuleView, Shared};
 use crate::store::{Backend, Minute, SeenSignature};
 
@@ -47,7 +47,7 @@ pub(super) async fn render(
     notice: Option<Markup>,
     draft: &Draft,
 ) -> Result<Response, Problem> {
-    let DetailedView { operation, versions, rules, coverage: described } = shared.operation(id).await?;
+    let DetailedView { operation, versions, rules, coverage: described, load } = shared.operation(id).await?;
     let now = Timestamp::now();
     let kept = Kept::read(shared, id, now).await;
     let content = html! {
@@ -83,6 +83,12 @@ pub(super) async fn render(
             section aria-labelledby="coverage-title" {
                 h2 #coverage-title { "Documented" }
                 div #coverage data-live { (coverage::documented(&described)) }
+            }
+        }
+        @if !load.is_empty() {
+            section aria-labelledby="load-title" {
+                h2 #load-title { "Under load" }
+                div #load data-live { (load::table(&load)) }
             }
         }
         section aria-labelledby="fate-title" {
