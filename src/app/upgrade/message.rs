@@ -275,6 +275,11 @@ mod tests {
             };
             assert_eq!(again(&Moved::of(transition.clone())).transition(), Some(transition));
         }
+        for retired in [false, true] {
+            let operation_id: OperationId = "a".parse().expect("an id");
+            let stored = StoredStage { operation_id, stage: Stage::Complete, revision: 4, retired };
+            assert_eq!(again(&Placed::of(&stored)).stored(), Some(stored));
+        }
         let nowhere = At { stage: StageName::Canary, share: None };
         assert_eq!(nowhere.stage(), None, "a canary has a share");
     }
