@@ -9,6 +9,7 @@
 
 mod automatic;
 mod handing_over;
+mod retiring;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +18,7 @@ use std::time::Duration;
 use parallax_core::exchange::Side;
 use parallax_core::operation::OperationId;
 use parallax_core::ratio::Ratio;
-use parallax_core::readiness::{Assessment, Readiness};
+use parallax_core::readiness::{Assessment, Condition, Readiness};
 use parallax_core::rollback::Excess;
 use parallax_core::stage::{RollbackScope, Share, Stage, StageName};
 use parallax_core::transition::Transition;
@@ -25,9 +26,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 pub use handing_over::Pause;
+pub use retiring::Retirement;
 
 use crate::routing::{Entry, Routing, SharedRouting};
-use crate::store::{PlanFile, Store, StoredStage, Write};
+use crate::store::{PlanFile, Store, StoreError, StoredStage, Write};
 
 /// How long a change waits to be written before it says that it is not yet.
 const WRITE_PATIENCE: Duration = Duration::from_millis(80);
@@ -101,6 +103,17 @@ pub enum Refusal {
     /// The wish makes no sense.
     #[error("{0}")]
     Invalid(String),
+    /// The operation cannot be retired yet.
+    #[error("{} cannot be retired: {}", .0.id, told(.0.missing()))]
+    NotRetirable(Box<Retirement>),
+    /// Nobody knows whether the operation is still asked for.
+    #[error("{id} cannot be retired while the store cannot say whether it is still asked for: {error}")]
+    NobodyKnows {
+        /// The operation.
+        id: OperationId,
+        /// What is wrong with the store.
+        error: StoreError,
+    },
     /// A change without a reason.
     #[error("a change of stage needs a reason; it is kept in the audit")]
     NoReason,
@@ -110,8 +123,11 @@ pub enum Refusal {
 }
 
 fn missing(assessment: &Assessment) -> String {
-    let parts: Vec<String> = assessment
-        .missing()
+    told(assessment.missing())
+}
+
+fn told<'c>(missing: impl Iterator<Item = &'c Condition>) -> String {
+    let parts: Vec<String> = missing
         .map(|condition| format!("{} is {}, {} needed", condition.name, condition.value, condition.limit))
         .collect();
     parts.join("; ")
@@ -243,14 +259,15 @@ impl Rollout {
             revision: entry.revision,
             transition: None,
         };
-        if wish.to == entry.stage {
+        let retires = wish.retires.is_some() && !entry.retired;
+        if wish.to == entry.stage && !retires {
             return Ok(decision);
         }
         let revision = entry.revision + 1;
         if wish.to.is_watched() && !entry.stage.is_watched() {
             entry.meter.forget_candidate();
         }
-        self.put_in_force(routing.with_stage(id, wish.to, revision));
+        self.put_in_force(routing.with_stage(id, wish.to, revision).with_retired(id, retires));
         let transition = Transition {
             at: jiff::Timestamp::now(),
             who: who.to_owned(),
@@ -261,7 +278,7 @@ impl Rollout {
             forced: wish.forced,
             automatic: wish.automatic,
             revision,
-            evidence: evidence(entry, wish.excess),
+            evidence: evidence(entry, wish.excess, wish.retires),
         };
         tracing::info!(operation_id = %id, who, from = %entry.stage, to = %wish.to, forced = wish.forced,
             "the stage has changed");
@@ -370,11 +387,13 @@ struct Wish {
     /// Whether nobody but this program wishes it, and for which excess of errors.
     automatic: bool,
     excess: Option<Excess>,
+    /// What is known of it, where it is to be retired and not moved.
+    retires: Option<Retirement>,
 }
 
 impl Wish {
     fn by_hand(to: Stage, reason: String) -> Self {
-        Self { to, reason, forced: false, automatic: false, excess: None }
+        Self { to, reason, forced: false, automatic: false, excess: None, retires: None }
     }
 }
 
@@ -430,7 +449,7 @@ fn next_share(entry: &Entry) -> Result<Stage, Refusal> {
 }
 
 /// The numbers of the moment, for the audit.
-fn evidence(entry: &Entry, excess: Option<Excess>) -> serde_json::Value {
+fn evidence(entry: &Entry, excess: Option<Excess>, retires: Option<Retirement>) -> serde_json::Value {
     let tally = entry.meter.tally();
     let assessed = entry.meter.assessed();
     let mut evidence = serde_json::json!({
@@ -446,6 +465,9 @@ fn evidence(entry: &Entry, excess: Option<Excess>) -> serde_json::Value {
     if let Some(excess) = excess {
         evidence["excess"] = serde_json::json!(excess);
     }
+    if let Some(retirement) = retires {
+        retirement.add_to(&mut evidence);
+    }
     evidence
 }
 
@@ -458,6 +480,7 @@ fn stored_stages(routing: &SharedRouting) -> Vec<StoredStage> {
             operation_id: entry.operation.id.clone(),
             stage: entry.stage,
             revision: entry.revision,
+            retired: entry.retired,
         })
         .collect()
 }

@@ -30,6 +30,8 @@ pub struct Entry {
     pub stage: Stage,
     /// Counts its changes of stage; the higher one is the newer.
     pub revision: u64,
+    /// Whether it may be taken out of the configuration although it has moved.
+    pub retired: bool,
     /// Its counters.
     pub meter: Arc<Meter>,
 }
@@ -118,14 +120,24 @@ impl Routing {
         self.entries.iter().find(|entry| entry.operation.id == *id)
     }
 
-    /// The same routing with one operation in another stage.
+    /// The same routing with one operation in another stage, and not retired.
     #[must_use]
     pub fn with_stage(&self, id: &OperationId, stage: Stage, revision: u64) -> Self {
         let mut changed = self.clone();
         if let Some(entry) = changed.entries.iter_mut().find(|entry| entry.operation.id == *id) {
             entry.stage = stage;
             entry.revision = revision;
+            entry.retired = false;
         }
         changed
+    }
+
+    /// The same routing with one operation retired, or not.
+    #[must_use]
+    pub fn with_retired(mut self, id: &OperationId, retired: bool) -> Self {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.operation.id == *id) {
+            entry.retired = retired;
+        }
+        self
     }
 }

@@ -30,10 +30,14 @@ const CLIENTS: u32 = 2_000;
 
 /// Both sides say who they are and what they were asked.
 async fn house() -> House {
+    house_with("").await
+}
+
+async fn house_with(more: &str) -> House {
     let side = |name: &'static str| {
         Behaviour::answer(move |request| Reply::text(format!("{name} {} {}", request.method, request.target)))
     };
-    House::new(side("legacy"), side("candidate"), OPERATIONS).await
+    House::new(side("legacy"), side("candidate"), &format!("{more}{OPERATIONS}")).await
 }
 
 async fn stage(house: &House, id: &str, stage: &str, share: Option<&str>) {
@@ -69,6 +73,30 @@ async fn nginx_routes_as_planned_and_a_larger_share_moves_nobody_back() {
         assert!(before.iter().all(|client| now.contains(client)), "a client was moved back");
         before = now;
         check_the_rest(&proxy).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_no_operation_go_to_the_candidate_where_it_answers_them() {
+    let house = house_with("other: candidate\n").await;
+    for name in ["nginx", "haproxy"] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (address, file) = (free_address(), directory.path().join("parallax.cfg"));
+        let words = [name, "--listen", &address.to_string(), "--output", "parallax.cfg"];
+        assert_accepted(&exported(&house, directory.path(), &words));
+        let proxy = match name {
+            "nginx" => OtherProxy::nginx(directory.path(), &file, address).await,
+            _ => OtherProxy::haproxy(directory.path(), &file, address).await,
+        };
+        for (method, target, said) in [
+            ("GET", "/elsewhere?q=a%20b", "candidate GET /elsewhere?q=a%20b"),
+            ("PUT", "/returns", "candidate PUT /returns"),
+            ("GET", "/labels/../x.pdf", "candidate GET /labels/../x.pdf"),
+            ("GET", "/labels/a.pdf", "legacy GET /labels/a.pdf"),
+            ("POST", "/returns", "legacy POST /returns"),
+        ] {
+            assert_eq!(proxy.ask(method, target).await, said, "{name}");
+        }
     }
 }
 

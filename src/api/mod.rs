@@ -19,6 +19,7 @@ mod operations;
 mod origin;
 mod other;
 mod problem;
+mod retire;
 mod routes;
 mod serve;
 mod sessions;

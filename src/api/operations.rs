@@ -178,7 +178,7 @@ impl Shared {
         }
     }
 
-    async fn explain(&self, refusal: Refusal) -> Problem {
+    pub(super) async fn explain(&self, refusal: Refusal) -> Problem {
         let detail = refusal.to_string();
         match refusal {
             Refusal::UnknownOperation(id) => no_operation(id.as_str()),
@@ -188,6 +188,13 @@ impl Shared {
                 Problem::new(StatusCode::CONFLICT, format!("{detail}; `force` with a reason passes"))
                     .with("missing", missing)
                     .with("more_matching_checks", attainable(assessment.more_matching_checks))
+            }
+            Refusal::NotRetirable(retirement) => {
+                let missing: Vec<_> = retirement.missing().map(|condition| json!(condition)).collect();
+                Problem::new(StatusCode::CONFLICT, detail).with("missing", missing)
+            }
+            Refusal::NobodyKnows { .. } => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after_s(5)
             }
             Refusal::Conflict { id, current, revision, last } => {
                 let first = match last {
@@ -230,14 +237,14 @@ fn no_operation(id: &str) -> Problem {
     Problem::not_found(format!("there is no operation `{id}`"))
 }
 
-fn bounded(reason: &str) -> Result<(), Problem> {
+pub(super) fn bounded(reason: &str) -> Result<(), Problem> {
     if reason.chars().count() > MAX_REASON {
         return Err(Problem::field("reason", format!("the reason is longer than {MAX_REASON} characters")));
     }
     Ok(())
 }
 
-async fn reason(request: Request) -> Result<String, Problem> {
+pub(super) async fn reason(request: Request) -> Result<String, Problem> {
     let mut fields = Fields::read(request).await?;
     let reason = fields.text("reason")?.unwrap_or_default();
     fields.finish()?;

@@ -8,7 +8,7 @@ use axum::{Router, middleware};
 
 use super::fields::MAX_BODY;
 use super::guard::{self, Guard};
-use super::{Pages, Problem, Shared, checks, export, health, operations, other, triage};
+use super::{Pages, Problem, Shared, checks, export, health, operations, other, retire, triage};
 
 /// One route: its method, its path, and what answers it.
 pub(super) struct Route {
@@ -32,6 +32,8 @@ pub(super) fn table() -> Vec<Route> {
         read("/api/v1/operations/{id}/load", get(operations::load)),
         change("/api/v1/operations/{id}/stage", post(operations::stage)),
         change("/api/v1/operations/{id}/rollback", post(operations::rollback)),
+        read("/api/v1/operations/{id}/retire", get(retire::could)),
+        change("/api/v1/operations/{id}/retire", post(retire::retire)),
         change("/api/v1/rollback", post(operations::rollback_all)),
         read("/api/v1/operations/{id}/signatures", get(triage::signatures)),
         read("/api/v1/signatures/{id}", get(triage::signature)),

@@ -33,6 +33,9 @@ pub struct OperationView {
     pub share: Option<Share>,
     /// Counts its changes of stage.
     pub revision: u64,
+    /// Whether it is retired, and may go from the configuration; absent where it is not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub retired: bool,
     /// What became of its requests, over all restarts.
     pub counts: Counts,
     /// matched / (matched + unmatched), none before the first check.
@@ -266,6 +269,7 @@ impl OperationView {
             stage: entry.stage.name(),
             share: entry.stage.share(),
             revision: entry.revision,
+            retired: entry.retired,
             consistency: tally.consistency(),
             recheck: RecheckView::of(&tally.rechecks),
             counts: Counts::new(tally, in_flight),

@@ -82,7 +82,7 @@ pub(super) fn routing(
     telemetry: &Telemetry,
 ) -> Result<Routing, StartError> {
     let entry = |operation: &Arc<Operation>| {
-        let known = memory.stages.get(&operation.id).map(|stored| (stored.stage, stored.revision));
+        let known = memory.stages.get(&operation.id).map(Known::from);
         entry(operation, known, memory, telemetry)
     };
     let entries: Vec<Entry> = settings.operations.iter().map(entry).collect::<Result<_, _>>()?;
@@ -100,10 +100,10 @@ pub(super) fn changed(
 ) -> Result<Routing, StartError> {
     let entry = |operation: &Arc<Operation>| {
         let id = &operation.id;
-        let stays = present.entry(id).map(|entry| (entry.stage, entry.revision));
-        let stored = memory.stages.get(id).map(|stored| (stored.stage, stored.revision));
-        let moved = last.get(id).map(|last| (last.to, last.revision));
-        let known = stays.or(stored.into_iter().chain(moved).max_by_key(|(_, revision)| *revision));
+        let stays = present.entry(id).map(Known::from);
+        let stored = memory.stages.get(id).map(Known::from);
+        let moved = last.get(id).map(Known::from);
+        let known = stays.or(stored.into_iter().chain(moved).max_by_key(|known| known.revision));
         entry(operation, known, memory, telemetry)
     };
     let entries = settings.operations.iter().map(entry).collect::<Result<_, _>>()?;
@@ -112,15 +112,42 @@ pub(super) fn changed(
     Ok(Routing::new(entries, InForce { settings, reach })?)
 }
 
+/// Where an operation is known to be.
+#[derive(Clone, Copy)]
+struct Known {
+    stage: Stage,
+    revision: u64,
+    retired: bool,
+}
+
+impl From<&StoredStage> for Known {
+    fn from(stored: &StoredStage) -> Self {
+        Self { stage: stored.stage, revision: stored.revision, retired: stored.retired }
+    }
+}
+
+impl From<&Entry> for Known {
+    fn from(entry: &Entry) -> Self {
+        Self { stage: entry.stage, revision: entry.revision, retired: entry.retired }
+    }
+}
+
+impl From<&Transition> for Known {
+    fn from(last: &Transition) -> Self {
+        Self { stage: last.to, revision: last.revision, retired: last.retires() }
+    }
+}
+
 /// An operation where it is known to be. One that has never moved is where the file says.
 fn entry(
     operation: &Arc<Operation>,
-    known: Option<(Stage, u64)>,
+    known: Option<Known>,
     memory: &Memory,
     telemetry: &Telemetry,
 ) -> Result<Entry, StartError> {
-    let moved = known.filter(|(_, revision)| *revision > 0);
-    let (stage, revision) = moved.unwrap_or((Stage::from(operation.initial_stage), 0));
+    let moved = known.filter(|known| known.revision > 0);
+    let begins = Known { stage: Stage::from(operation.initial_stage), revision: 0, retired: false };
+    let Known { stage, revision, retired } = moved.unwrap_or(begins);
     let lasting = Lasting {
         tally: memory.totals.get(&operation.id).cloned().unwrap_or_default(),
         evidence: memory.evidences.get(&operation.id).cloned().unwrap_or_default(),
@@ -130,7 +157,7 @@ fn entry(
     if let Some(when) = operation.rollback_when {
         meter.look_over(when.over);
     }
-    Ok(Entry { operation: Arc::clone(operation), stage, revision, meter })
+    Ok(Entry { operation: Arc::clone(operation), stage, revision, retired, meter })
 }
 
 /// What clients are shown; none where no certificate is configured.

@@ -1,6 +1,6 @@
 //! Operations whose clients are answered by the candidate. Taking one out of the configuration, or giving
 //! it other requests, would send these clients back to legacy, silently and without an audit; so
-//! that is refused, and the way is a rollback first.
+//! that is refused, and the way is a rollback first. One that is retired may go, and keep its name until then.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,12 +18,14 @@ pub(super) struct Standing {
     pub(super) matcher: Matcher,
     pub(super) stage: Stage,
     pub(super) revision: u64,
+    pub(super) retired: bool,
 }
 
 impl Standing {
     pub(super) fn of(entry: &Entry) -> Self {
-        let (operation, stage, revision) = (&entry.operation, entry.stage, entry.revision);
-        Self { id: operation.id.clone(), matcher: operation.matcher.clone(), stage, revision }
+        let Entry { operation, stage, revision, retired, .. } = entry;
+        let (id, matcher) = (operation.id.clone(), operation.matcher.clone());
+        Self { id, matcher, stage: *stage, revision: *revision, retired: *retired }
     }
 }
 
@@ -53,7 +55,12 @@ impl fmt::Display for Moved {
             Loss::Renamed(name) => write!(f, "is called `{name}` in the file")?,
             Loss::Rematched(other) => write!(f, "has `match: {other}` in the file instead of `{matcher}`")?,
         }
-        write!(f, "; take it back first (`parallax rollback {id} --reason …`), or leave it as it was")
+        if (*stage, loss) == (Stage::Complete, &Loss::Removed) {
+            write!(f, "; retire it first (`parallax retire {id} --reason …`) if it is done, else")?;
+        } else {
+            write!(f, ";")?;
+        }
+        write!(f, " take it back first (`parallax rollback {id} --reason …`), or leave it as it was")
     }
 }
 
@@ -61,12 +68,13 @@ impl fmt::Display for Moved {
 pub(super) fn lost(standing: &[Standing], operations: &[Arc<Operation>]) -> Vec<Moved> {
     let moved = standing.iter().filter(|standing| standing.is_moved());
     moved
-        .filter_map(|Standing { id, matcher, stage, .. }| {
+        .filter_map(|Standing { id, matcher, stage, retired, .. }| {
             let loss = match operations.iter().find(|operation| operation.id == *id) {
                 Some(operation) if is_same(&operation.matcher, matcher) => return None,
                 Some(operation) => Loss::Rematched(operation.matcher.clone()),
                 None => match operations.iter().find(|operation| is_same(&operation.matcher, matcher)) {
                     Some(renamed) => Loss::Renamed(renamed.id.clone()),
+                    None if *retired => return None,
                     None => Loss::Removed,
                 },
             };
@@ -92,6 +100,10 @@ mod tests {
     }
 
     fn said(before: &str, stage: Stage, after: &str) -> String {
+        told(before, (stage, false), after)
+    }
+
+    fn told(before: &str, (stage, retired): (Stage, bool), after: &str) -> String {
         let before = operations(before);
         let standing: Vec<Standing> = before
             .iter()
@@ -100,6 +112,7 @@ mod tests {
                 matcher: operation.matcher.clone(),
                 stage,
                 revision: 1,
+                retired,
             })
             .collect();
         let lost = lost(&standing, &operations(after));
@@ -119,6 +132,25 @@ mod tests {
         ] {
             let told = said(before, Stage::Switched, after);
             assert!(told.contains(expected), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_retired_may_go_and_nothing_else() {
+        let (before, other) = ("{id: a, match: 'GET /a/{x}'}", "{id: b, match: GET /b}");
+        assert_eq!(told(before, (Stage::Complete, true), other), "");
+        let unretired = told(before, (Stage::Complete, false), other);
+        assert!(
+            unretired.contains(
+                "retire it first (`parallax retire a --reason …`) if it is done, else take it back"
+            ),
+            "{unretired}"
+        );
+        for after in ["{id: b, match: 'GET /a/{y}'}", "{id: a, match: 'POST /a/{x}'}"] {
+            assert!(
+                told(before, (Stage::Complete, true), after).contains("operation `a` is in complete"),
+                "{after}"
+            );
         }
     }
 

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use parallax_core::transition::Transition;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -41,6 +42,8 @@ struct Row {
     reason: String,
     forced: bool,
     automatic: bool,
+    #[serde(default)]
+    evidence: Value,
 }
 
 pub(super) fn run(args: &AuditArgs) -> anyhow::Result<ExitCode> {
@@ -71,7 +74,11 @@ fn table(rows: &[Row], paint: Paint) -> String {
             (false, true) => (" (forced)", Tone::Bad),
             (false, false) => ("", Tone::Plain),
         };
-        let change = format!("{} → {}{mark}", one_line(&row.from), stage_text(&row.to, row.share.as_deref()));
+        let change = if row.evidence.get(Transition::RETIRED) == Some(&Value::Bool(true)) {
+            format!("{}, retired", one_line(&row.to))
+        } else {
+            format!("{} → {}{mark}", one_line(&row.from), stage_text(&row.to, row.share.as_deref()))
+        };
         table.row([
             (Tone::Plain, row.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
             (Tone::Plain, one_line(&row.who)),

@@ -17,6 +17,7 @@ mod man;
 mod output;
 mod replay;
 mod report;
+mod retire;
 mod rollback;
 mod serve;
 mod stage;
@@ -67,6 +68,7 @@ enum Command {
     Audit(audit::AuditArgs),
     Rollback(rollback::RollbackArgs),
     Report(report::ReportArgs),
+    Retire(retire::RetireArgs),
     Export(export::ExportArgs),
     Config(config::ConfigArgs),
     Decode(decode::DecodeArgs),
@@ -96,6 +98,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Audit(args) => audit::run(&args),
         Command::Rollback(args) => rollback::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Retire(args) => retire::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Decode(args) => decode::run(&args),

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::HeaderName;
+use parallax_core::exchange::Side;
 use parallax_core::operation::{Idempotent, Matcher, OperationId, When};
 use parallax_core::ratio::Ratio;
 use parallax_core::redaction::Samples;
@@ -51,6 +52,8 @@ use super::traces::TracesFile;
 pub(super) struct File {
     /// Where clients connect; `127.0.0.1:8080` by default.
     pub(super) listen: Option<Raw<Listen>>,
+    /// Who answers requests of no operation: `legacy` (default) or `candidate`.
+    pub(super) other: Option<Raw<Side>>,
     /// TLS for clients; without it they are spoken to in the clear.
     pub(super) tls: Option<TlsFile>,
     /// The listener of the web UI, the API and the metrics.

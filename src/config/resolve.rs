@@ -51,6 +51,7 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
         listen,
         tls: tls::for_clients(file.tls.as_ref(), vault, problems),
         control,
+        other: get(file.other.as_ref(), Side::Legacy, problems),
         store: store(file.store.as_ref(), problems),
         limits: limits::resolve(file.limits.as_ref(), problems),
         sticky: sticky(file.sticky.as_ref(), vault, problems),

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::{HeaderName, Method};
+use parallax_core::exchange::Side;
 use parallax_core::operation::{Idempotent, Matcher, OperationId, When};
 use parallax_core::ratio::Ratio;
 use parallax_core::redaction::Samples;
@@ -229,6 +230,16 @@ impl Scalar for InitialStage {
             )
         };
         text.parse().map_err(start)
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"enum": Self::ALL})
+    }
+}
+
+impl Scalar for Side {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(display)
     }
 
     fn schema() -> Schema {

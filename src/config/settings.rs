@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use parallax_core::exchange::Side;
 use parallax_core::operation::Operation;
 
 use super::access_log::AccessLog;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub candidate: Upstream,
     /// A second legacy instance, to learn where legacy differs from itself.
     pub secondary: Option<Upstream>,
+    /// Who answers requests of no operation.
+    pub other: Side,
     /// The store's URL, as `store::open` takes it.
     pub store: String,
     /// The OpenAPI document that operations were taken from.

@@ -44,7 +44,8 @@ fn plan(settings: &Settings, routes: Vec<Route>) -> Result<PresentPlan, PlanErro
     let seed = Bucket::seed(&settings.sticky.salt);
     let networks = settings.trusted_proxies.iter().map(ToString::to_string).collect();
     let plan = PresentPlan::new(&settings.listen.to_string(), sides, key, seed)?;
-    Ok(plan.with_tls(!settings.tls.is_empty()).trusting(networks)?.with_routes(routes))
+    let plan = plan.with_tls(!settings.tls.is_empty()).with_other(settings.other);
+    Ok(plan.trusting(networks)?.with_routes(routes))
 }
 
 /// A side, without the values of its headers.

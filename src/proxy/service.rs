@@ -92,8 +92,8 @@ enum Arrived {
     Refused(Refusal),
     /// It belongs to an operation.
     Met(Met),
-    /// It belongs to none: these sides, and what its body may be.
-    Other(Arc<Sides>, UploadLimits),
+    /// It belongs to none: these sides, the one that answers, and what its body may be.
+    Other(Arc<Sides>, Side, UploadLimits),
 }
 
 impl Service {
@@ -134,7 +134,7 @@ impl Service {
             (None, Some(entry)) => Arrived::Met(self.meet(entry, in_force, request, client, &passage)),
             (None, None) => {
                 let sides = Arc::clone(in_force.reach.for_clients(self.thread));
-                Arrived::Other(sides, Limits::from(&settings.limits).upload)
+                Arrived::Other(sides, settings.other, Limits::from(&settings.limits).upload)
             }
         };
         (passage, arrived)
@@ -173,8 +173,8 @@ impl Service {
                 }
                 response
             }
-            (Arrived::Other(sides, upload), None) => {
-                self.answer_other(client, (&sides, upload), request, passage).await
+            (Arrived::Other(sides, side, upload), None) => {
+                self.answer_other(client, (&sides, side, upload), request, passage).await
             }
         };
         if may_switch {
@@ -259,11 +259,11 @@ impl Service {
         refusal
     }
 
-    /// A request of no operation: legacy answers.
+    /// A request of no operation: the side that is configured for it answers, and nobody in its place.
     async fn answer_other(
         &self,
         client: &Arc<Client>,
-        (sides, upload): (&Sides, UploadLimits),
+        (sides, side, upload): (&Sides, Side, UploadLimits),
         request: Request<Incoming>,
         passage: &mut Passage,
     ) -> Response<AnswerBody> {
@@ -272,24 +272,24 @@ impl Service {
         let (method, target) = (parts.method.clone(), target_of(&parts));
         let switching = upgrade::prepare(&mut parts, passage.survey());
         self.shared.edge.tell(passage, &mut parts);
-        head::address_to(&mut parts, &sides.legacy.upstream, &target);
+        head::address_to(&mut parts, &sides.of(side).upstream, &target);
         upgrade::ask_again(&mut parts, switching.as_ref());
         let body = sent.body(incoming, client, upload, &parts.headers);
         passage.sends(sent.capture.as_ref());
         sent.frame(&mut parts.headers, &body);
         let request = Request::from_parts(parts, body);
         let began = Instant::now();
-        match self.ask(sides, Side::Legacy, request, client, &sent, Again::IfHarmless).await {
+        match self.ask(sides, side, request, client, &sent, Again::IfHarmless).await {
             Ok(response) => {
-                passage.answered(Side::Legacy, began, sent.latency_since(began));
-                self.shared.telemetry.count_other(AnsweredBy::Legacy);
+                passage.answered(side, began, sent.latency_since(began));
+                self.shared.telemetry.count_other(AnsweredBy::from(side));
                 self.shared.telemetry.other_shapes.note(&method, target.path(), response.status());
                 passed(response, switching, sent)
             }
             Err(error) => {
-                passage.unanswered(Side::Legacy, began, error.fault.cause);
+                passage.unanswered(side, began, error.fault.cause);
                 self.shared.telemetry.count_other(AnsweredBy::Parallax);
-                self.explain(OperationId::OTHER, Side::Legacy, client, &error)
+                self.explain(OperationId::OTHER, side, client, &error)
             }
         }
     }

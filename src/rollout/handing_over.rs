@@ -39,7 +39,8 @@ impl Rollout {
             let is_newer = |known: u64| known < transition.revision;
             if routing.entry(&transition.operation_id).is_some_and(|entry| is_newer(entry.revision)) {
                 let (id, to) = (&transition.operation_id, transition.to);
-                self.put_in_force(routing.with_stage(id, to, transition.revision));
+                let moved = routing.with_stage(id, to, transition.revision);
+                self.put_in_force(moved.with_retired(id, transition.retires()));
             }
             let last = decided.last.get(&transition.operation_id);
             if last.is_none_or(|last| is_newer(last.revision)) {
@@ -55,10 +56,12 @@ impl Rollout {
     pub fn follow(&self, stages: &[StoredStage]) {
         let decided = self.deciding();
         let mut routing = self.routing.load_full();
-        for StoredStage { operation_id, stage, revision } in stages {
-            let differs = |entry: &Entry| (entry.stage, entry.revision) != (*stage, *revision);
+        for StoredStage { operation_id, stage, revision, retired } in stages {
+            let told = (*stage, *revision, *retired);
+            let differs = |entry: &Entry| (entry.stage, entry.revision, entry.retired) != told;
             if routing.entry(operation_id).is_some_and(differs) {
-                routing = Arc::new(routing.with_stage(operation_id, *stage, *revision));
+                let moved = routing.with_stage(operation_id, *stage, *revision);
+                routing = Arc::new(moved.with_retired(operation_id, *retired));
             }
         }
         if !Arc::ptr_eq(&routing, &self.routing.load()) {

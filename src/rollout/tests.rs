@@ -63,7 +63,7 @@ fn rollout_with(
         change(&mut operation);
         let (tally, ground) = (parallax_core::tally::Tally::default(), Ground::of(&operation));
         let meter = telemetry.meter(&operation.id, tally, &[], ground).unwrap();
-        Entry { operation: Arc::new(operation), stage: Stage::Shadow, revision: 0, meter }
+        Entry { operation: Arc::new(operation), stage: Stage::Shadow, retired: false, revision: 0, meter }
     };
     let routing = Routing::new(ids.iter().map(entry).collect(), in_force()).unwrap();
     Arc::new(Rollout::new(Arc::new(ArcSwap::from_pointee(routing)), store, plan_file))

@@ -67,7 +67,7 @@ pub trait Backend: Send {
     /// The sample of one check, while it is kept.
     fn sample(&mut self, id: CheckId) -> Result<Option<Report>, StoreError>;
 
-    /// The stage of every operation that ever made a transition.
+    /// The stage of every operation that ever made a transition, and whether the last one retired it.
     fn stages(&mut self) -> Result<Vec<StoredStage>, StoreError>;
 
     /// Transitions of one operation or of all, newest first.
@@ -221,6 +221,8 @@ pub struct StoredStage {
     pub stage: Stage,
     /// Counts its transitions.
     pub revision: u64,
+    /// Whether the last of them retired it: it may be gone from the configuration.
+    pub retired: bool,
 }
 
 /// What a purge forgot.

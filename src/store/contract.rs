@@ -331,12 +331,36 @@ fn the_latest_stage_is_kept_and_every_transition_is_audited(backend: &mut dyn Ba
     write(backend, &[moved(&shadow), moved(&canary)]);
     write(backend, &[moved(&complete)]);
 
-    let stored = |name, stage, revision| StoredStage { operation_id: operation(name), stage, revision };
+    let stored = |name, stage, revision| StoredStage {
+        operation_id: operation(name),
+        stage,
+        revision,
+        retired: false,
+    };
     assert_eq!(stages(backend), [stored("a", complete.to, 3), stored("b", canary.to, 2)]);
     assert_eq!(audit(backend), [complete, canary.clone(), shadow.clone()]);
     assert_eq!(backend.audit(Some(&operation("b")), 9), Ok(vec![canary.clone(), shadow]));
     assert_eq!(backend.audit(Some(&operation("b")), 1), Ok(vec![canary]));
     assert_eq!(backend.audit(Some(&operation("c")), 9), Ok(vec![]));
+}
+
+fn an_operation_is_retired_until_it_moves_again(backend: &mut dyn Backend) {
+    let retired = |evidence| Transition { evidence, ..transition("a", 2, Stage::Complete) };
+    write(backend, &[moved(&transition("a", 1, Stage::Complete))]);
+    assert!(!stages(backend)[0].retired);
+    write(backend, &[moved(&retired(json!({"retired": true, "matched": 3})))]);
+    assert!(stages(backend)[0].retired);
+    assert_eq!((stages(backend)[0].stage, stages(backend)[0].revision), (Stage::Complete, 2));
+    assert!(audit(backend)[0].retires());
+    write(backend, &[moved(&transition("a", 3, Stage::Shadow))]);
+    assert!(!stages(backend)[0].retired);
+    // Only the word itself counts.
+    for (revision, evidence) in (4..).zip([json!({"retired": 1}), json!({"retired": "true"}), json!([true])])
+    {
+        let other = Transition { evidence, ..transition("a", revision, Stage::Complete) };
+        write(backend, &[moved(&other)]);
+        assert!(!stages(backend)[0].retired && !other.retires());
+    }
 }
 
 fn every_stage_survives(backend: &mut dyn Backend) {
@@ -469,6 +493,7 @@ contract! {
     a_report_without_a_fault_is_not_kept,
     only_the_newest_samples_of_a_signature_are_kept,
     the_latest_stage_is_kept_and_every_transition_is_audited,
+    an_operation_is_retired_until_it_moves_again,
     every_stage_survives,
     a_transition_that_is_written_again_counts_once,
     a_transition_that_comes_late_is_audited_and_moves_nothing,

@@ -301,7 +301,8 @@ impl Memory {
         let operation_id = transition.operation_id.clone();
         let revision = transition.revision;
         self.audit.entry((operation_id.clone(), revision)).or_insert_with(|| transition.clone());
-        let stage = StoredStage { operation_id: operation_id.clone(), stage: transition.to, revision };
+        let (stage, retired) = (transition.to, transition.retires());
+        let stage = StoredStage { operation_id: operation_id.clone(), stage, revision, retired };
         match self.stages.entry(operation_id) {
             Entry::Vacant(place) => _ = place.insert(stage),
             Entry::Occupied(mut place) if place.get().revision < revision => _ = place.insert(stage),

@@ -1,4 +1,4 @@
-//! The plan file: the stage of every operation in a small JSON file beside the store, so that a
+//! The plan file: the stage of every operation, and whether it is retired, in a small JSON file beside the store, so that a
 //! change of stage is durable at once even when the store is down, and a human can read and, with
 //! the program stopped, mend it.
 //!
@@ -82,7 +82,7 @@ impl PlanFile {
         let stages = content.operations.into_iter().map(|(operation_id, planned)| {
             let stage =
                 planned.stage().map_err(|error| self.unreadable(&format!("{operation_id}: {error}")))?;
-            Ok(StoredStage { operation_id, stage, revision: planned.revision })
+            Ok(StoredStage { operation_id, stage, revision: planned.revision, retired: planned.retired })
         });
         stages.collect()
     }
@@ -130,12 +130,14 @@ struct Planned {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     share: Option<Ratio>,
     revision: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    retired: bool,
 }
 
 impl Planned {
     fn of(stored: &StoredStage) -> Self {
         let share = stored.stage.share().map(Share::ratio);
-        Self { stage: stored.stage.name(), share, revision: stored.revision }
+        Self { stage: stored.stage.name(), share, revision: stored.revision, retired: stored.retired }
     }
 
     fn stage(&self) -> Result<Stage, String> {
@@ -152,7 +154,7 @@ mod tests {
     use crate::store::contract::operation;
 
     fn stored(name: &str, stage: Stage, revision: u64) -> StoredStage {
-        StoredStage { operation_id: operation(name), stage, revision }
+        StoredStage { operation_id: operation(name), stage, revision, retired: false }
     }
 
     fn canary(share: &str) -> Stage {
@@ -174,7 +176,7 @@ mod tests {
             stored("b", Stage::Shadow, 2),
             stored("c", canary("0.5%"), 3),
             stored("d", Stage::Switched, u64::MAX),
-            stored("e", Stage::Complete, 5),
+            StoredStage { retired: true, ..stored("e", Stage::Complete, 5) },
         ];
         file.write(&stages).expect("a plan file");
         assert_eq!(file.read(), Ok(stages.to_vec()));

@@ -119,6 +119,7 @@ struct Meters {
 /// Requests that match no operation.
 struct Other {
     legacy: IntCounter,
+    candidate: IntCounter,
     parallax: IntCounter,
 }
 
@@ -185,7 +186,11 @@ impl Telemetry {
         let other = |by: AnsweredBy| {
             vectors.requests.get_metric_with_label_values(&[OperationId::OTHER, by.as_str()])
         };
-        let other = Other { legacy: other(AnsweredBy::Legacy)?, parallax: other(AnsweredBy::Parallax)? };
+        let other = Other {
+            legacy: other(AnsweredBy::Legacy)?,
+            candidate: other(AnsweredBy::Candidate)?,
+            parallax: other(AnsweredBy::Parallax)?,
+        };
         Ok(Self {
             registry,
             vectors,
@@ -301,18 +306,19 @@ impl Telemetry {
         self.saturation.watch_queue(checks, bytes, Box::new(held));
     }
 
-    /// Counts a request that matches no operation; nobody but legacy is asked for it.
+    /// Counts a request that matches no operation; one side is asked for it, and nobody in its place.
     pub fn count_other(&self, by: AnsweredBy) {
         match by {
             AnsweredBy::Parallax => self.other.parallax.inc(),
-            AnsweredBy::Legacy | AnsweredBy::Candidate | AnsweredBy::Posted => self.other.legacy.inc(),
+            AnsweredBy::Candidate => self.other.candidate.inc(),
+            AnsweredBy::Legacy | AnsweredBy::Posted => self.other.legacy.inc(),
         }
     }
 
     /// Requests that matched no operation, since the process started.
     #[must_use]
     pub fn other_requests(&self) -> u64 {
-        self.other.legacy.get() + self.other.parallax.get()
+        self.other.legacy.get() + self.other.candidate.get() + self.other.parallax.get()
     }
 }
 

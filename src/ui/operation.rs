@@ -308,6 +308,7 @@ fn history(history: &[Transition], now: Timestamp) -> Markup {
                             " → "
                             span class={ "badge stage " (transition.to.name()) } { (transition.to) }
                             @if transition.forced { " " span.badge.forced title="It was not ready" { "forced" } }
+                            @if transition.retires() { " " span.badge { "retired" } }
                             @if transition.automatic { " " span.badge { "automatic" } }
                         }
                         p.reason { (data(&transition.reason)) }

@@ -66,6 +66,7 @@ impl MadeUp {
         let telemetry = Arc::new(Telemetry::new().expect("metrics"));
         let (store, outage) = flaky().expect("a store");
         let entry = |(operation, stage, tally): (Arc<Operation>, Stage, Tally)| Entry {
+            retired: false,
             meter: telemetry
                 .meter(
                     &operation.id,

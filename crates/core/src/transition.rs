@@ -31,6 +31,18 @@ pub struct Transition {
     pub evidence: serde_json::Value,
 }
 
+impl Transition {
+    /// The member of the evidence that says that the operation was retired, and not moved: its stage stays,
+    /// and from then on it may be taken out of the configuration.
+    pub const RETIRED: &str = "retired";
+
+    /// Whether it retired the operation. Any later change of its stage takes that back.
+    #[must_use]
+    pub fn retires(&self) -> bool {
+        self.evidence.get(Self::RETIRED) == Some(&serde_json::Value::Bool(true))
+    }
+}
+
 /// The row of `GET /api/v1/audit`: `share` is that of the stage entered, `null` outside canary.
 ///
 /// ```

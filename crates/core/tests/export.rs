@@ -53,6 +53,31 @@ fn texts_are_as_they_were() {
     assert!(wrong.is_empty(), "{wrong:?} have changed; see the top of this file");
 }
 
+#[test]
+fn where_the_candidate_answers_requests_of_no_operation_it_is_told_to_every_tool() {
+    let text = std::fs::read_to_string(path("every_stage.json")).expect("a plan");
+    let legacy: PresentPlan = serde_json::from_str(&text).expect("a plan");
+    let text = text.replacen('{', "{\"other\": \"candidate\",", 1);
+    let candidate: PresentPlan = serde_json::from_str(&text).expect("a plan");
+    assert_eq!(serde_json::to_value(&legacy).expect("JSON")["other"], "legacy");
+    assert_eq!(serde_json::to_value(&candidate).expect("JSON")["other"], "candidate");
+    for ((tool, write), expected) in TOOLS.iter().zip([
+        vec!["plx_other: * -> preserveHost(\"true\") -> \"http://127.0.0.1:8082\";"],
+        vec!["    r0 legacy; # a", "    default candidate;"],
+        vec!["    use_backend plx_candidate if !{ var(txn.plx_op) -m found } or { var(txn.plx_op) -m str other }"],
+        vec!["        cluster: candidate"],
+        vec!["    - name: 'candidate'", "      port: 8082"],
+    ]) {
+        let (before, after) = (write(&legacy).text, write(&candidate).text);
+        let added: Vec<&str> = after.lines().filter(|line| count(&before, line) < count(&after, line)).collect();
+        assert!(expected.iter().all(|line| added.contains(line)), "{tool}: {added:?}");
+    }
+}
+
+fn count(text: &str, wanted: &str) -> usize {
+    text.lines().filter(|line| *line == wanted).count()
+}
+
 /// Splits eskip into its tokens, as Skipper's lexer does (`eskip/lexer.go`), and fails where that fails.
 fn eskip_tokens(text: &str) -> Vec<String> {
     let bytes = text.as_bytes();

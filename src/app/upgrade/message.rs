@@ -100,15 +100,19 @@ pub(super) struct Placed {
     id: OperationId,
     at: At,
     revision: u64,
+    #[serde(default)]
+    retired: bool,
 }
 
 impl Placed {
     pub(super) fn of(stored: &StoredStage) -> Self {
-        Self { id: stored.operation_id.clone(), at: stored.stage.into(), revision: stored.revision }
+        let StoredStage { operation_id, stage, revision, retired } = stored;
+        Self { id: operation_id.clone(), at: (*stage).into(), revision: *revision, retired: *retired }
     }
 
     pub(super) fn stored(self) -> Option<StoredStage> {
-        Some(StoredStage { operation_id: self.id, stage: self.at.stage()?, revision: self.revision })
+        let Self { id, at, revision, retired } = self;
+        Some(StoredStage { operation_id: id, stage: at.stage()?, revision, retired })
     }
 }
 
@@ -120,6 +124,8 @@ pub(super) struct Stood {
     template: String,
     at: At,
     revision: u64,
+    #[serde(default)]
+    retired: bool,
 }
 
 impl Stood {
@@ -130,12 +136,14 @@ impl Stood {
             template: standing.matcher.template.to_string(),
             at: standing.stage.into(),
             revision: standing.revision,
+            retired: standing.retired,
         }
     }
 
     pub(super) fn standing(self) -> Option<Standing> {
         let matcher = Matcher { method: self.method.parse().ok()?, template: self.template.parse().ok()? };
-        Some(Standing { id: self.id, matcher, stage: self.at.stage()?, revision: self.revision })
+        let (id, revision, retired) = (self.id, self.revision, self.retired);
+        Some(Standing { id, matcher, stage: self.at.stage()?, revision, retired })
     }
 }
 
@@ -288,6 +296,11 @@ mod tests {
                 evidence: serde_json::json!({"matched": 3}),
             };
             assert_eq!(again(&Moved::of(transition.clone())).transition(), Some(transition));
+        }
+        for retired in [false, true] {
+            let operation_id: OperationId = "a".parse().expect("an id");
+            let stored = StoredStage { operation_id, stage: Stage::Complete, revision: 4, retired };
+            assert_eq!(again(&Placed::of(&stored)).stored(), Some(stored));
         }
         let nowhere = At { stage: StageName::Canary, share: None };
         assert_eq!(nowhere.stage(), None, "a canary has a share");

@@ -91,10 +91,11 @@ async fn take_over(wire: &mut Wire, settings: Settings) -> Result<Running, Start
     let (store, plan_file) = assemble::open_store(&settings.store)?;
     let opened = Opened { listeners, store, plan_file };
     fill(&opened, &settings, totals, shown).await?;
-    let told = standing.into_iter().map(|Standing { id, stage, revision, .. }| StoredStage {
+    let told = standing.into_iter().map(|Standing { id, stage, revision, retired, .. }| StoredStage {
         operation_id: id,
         stage,
         revision,
+        retired,
     });
     let prepared = Prepared::new(settings, opened, told.collect()).await?;
     say(wire, &FromNew::Prepared).await?;

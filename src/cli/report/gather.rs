@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use parallax_core::transition::Transition;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -45,11 +46,20 @@ pub(super) struct Change {
     pub(super) reason: String,
     pub(super) forced: bool,
     pub(super) automatic: bool,
+    evidence: Value,
 }
 
 impl Change {
+    /// Whether the operation was retired, and not moved.
+    pub(super) fn retires(&self) -> bool {
+        self.evidence.get(Transition::RETIRED) == Some(&Value::Bool(true))
+    }
+
     /// `shadow → canary 5%`.
     pub(super) fn step(&self) -> String {
+        if self.retires() {
+            return format!("{}, retired", self.to);
+        }
         format!("{} → {}", self.from, stage_text(&self.to, self.share.as_deref()))
     }
 

@@ -73,8 +73,10 @@ fn operation(reported: &Reported, paint: Paint) -> String {
 /// `canary 5% since …`; one that has never moved is where the configuration says.
 pub(super) fn since(reported: &Reported) -> String {
     let stage = stage_text(&reported.operation.stage, reported.operation.share.as_deref());
-    match reported.history.first() {
-        Some(last) => format!("{stage} since {}", last.at),
+    let retired = reported.history.first().filter(|last| last.retires());
+    let retired = retired.map_or(String::new(), |last| format!(", retired since {}", last.at));
+    match reported.history.iter().find(|change| !change.retires()) {
+        Some(last) => format!("{stage} since {}{retired}", last.at),
         None => format!("{stage}, as it began"),
     }
 }

@@ -59,7 +59,8 @@ pub(super) fn sample(from: &Connection, id: CheckId) -> rusqlite::Result<Option<
 
 pub(super) fn stages(from: &Connection) -> rusqlite::Result<Vec<StoredStage>> {
     rows(from, sql::STAGES, [], |row| {
-        Ok(StoredStage { operation_id: parsed(row, 0)?, stage: stage(row, 1)?, revision: count(row, 3)? })
+        let (operation_id, revision, retired) = (parsed(row, 0)?, count(row, 3)?, row.get(4)?);
+        Ok(StoredStage { operation_id, stage: stage(row, 1)?, revision, retired })
     })
 }
 

@@ -137,8 +137,9 @@ pub(super) const SAMPLES: &str = "
 
 pub(super) const SAMPLE: &str = "SELECT report FROM samples WHERE check_id = ?1";
 
-pub(super) const STAGES: &str =
-    "SELECT operation_id, stage, share, revision FROM stages ORDER BY operation_id";
+pub(super) const STAGES: &str = "
+    SELECT operation_id, stage, share, revision, coalesce(json_type(evidence, '$.retired') = 'true', FALSE)
+    FROM stages LEFT JOIN audit USING (operation_id, revision) ORDER BY operation_id";
 
 pub(super) const AUDIT: &str = "
     SELECT at, who, operation_id, from_stage, from_share, to_stage, to_share, reason, forced, automatic, revision,

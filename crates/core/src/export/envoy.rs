@@ -39,13 +39,14 @@ pub fn envoy(plan: &PresentPlan) -> Exported {
         .to_owned();
     body.push_str("    # A path with dot segments is of no operation.\n");
     let nothing = Route { name: "other-dots", matcher: vec![], path: None };
-    body.push_str(&nothing.to(&plan.legacy, "legacy", None));
+    let (cluster, other_side) = plan.other();
+    body.push_str(&nothing.to(other_side, cluster, None));
     for operation in &operations {
         body.push_str(&routes(plan, operation));
     }
     body.push_str("    # Requests of no operation.\n");
     let other = Route { name: "other", matcher: vec![], path: Some(".*".to_owned()) };
-    body.push_str(&other.to(&plan.legacy, "legacy", None));
+    body.push_str(&other.to(other_side, cluster, None));
     notes.finish("#", "Envoy", &body, None)
 }
 

@@ -50,14 +50,15 @@ pub fn gateway_api(plan: &PresentPlan) -> Exported {
         .filter(|operation| is_known(operation))
         .map(|operation| route(plan, operation))
         .collect();
-    let base = match plan.legacy.base_path.as_str() {
+    let (other_name, other_side) = plan.other();
+    let base = match other_side.base_path.as_str() {
         "" => String::new(),
         base => format!("{{type: ReplacePrefixMatch, replacePrefixMatch: {}}}", text(base)),
     };
     let other = format!(
         "{}  - matches:\n    - path: {{type: PathPrefix, value: '/'}}\n    backendRefs:\n{}",
         head("plx-other"),
-        backend(plan, LEGACY, 1, &base)
+        backend(plan, other_name, 1, &base)
     );
     let body: String = routes.into_iter().map(|route| route + "---\n").collect();
     notes.finish("#", "the Gateway API", &format!("{body}# Requests of no operation.\n{other}"), None)

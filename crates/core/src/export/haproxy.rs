@@ -10,6 +10,7 @@ use super::notes::{Exported, Notes};
 use super::path::{self, Part, Rewrite};
 use super::plan::{ClientKey, HostPolicy, PresentPlan, Service};
 use super::planned::{Answers, Planned, planned};
+use crate::exchange::Side;
 
 /// The bucket of clients without a key: above those that have one, and below [`EVERYBODY`].
 const NO_KEY: u32 = 1_000_000;
@@ -136,12 +137,23 @@ impl File<'_> {
              http-request set-var(txn.plx_bucket) {} if {{ {} {is_there} }}\n    \
              http-request set-var(txn.plx_share) {}\n    \
              http-request set-var(txn.plx_beyond) var(txn.plx_bucket),sub(txn.plx_share)\n    \
-             use_backend plx_candidate if {{ var(txn.plx_beyond) -m int lt 0 }}\n    \
+             use_backend plx_candidate if {{ var(txn.plx_beyond) -m int lt 0 }}\n{}    \
              default_backend plx_legacy\n\n",
             word(&bucket),
             word(&key),
             word(&format!("var(txn.plx_op),map_str_int({},0)", one_line(self.shares_file))),
+            self.other(),
         )
+    }
+
+    /// Requests of no operation, where the candidate answers them.
+    fn other(&self) -> &'static str {
+        match self.plan.other {
+            Side::Legacy => "",
+            Side::Candidate => {
+                "    use_backend plx_candidate if !{ var(txn.plx_op) -m found } or { var(txn.plx_op) -m str other }\n"
+            }
+        }
     }
 
     fn backends(&self) -> String {

@@ -7,6 +7,7 @@ use http::{HeaderName, Method};
 use serde::{Deserialize, Serialize};
 
 use super::plan::{ClientKey, HostPolicy, PlanError, PresentPlan, Route, Service};
+use crate::exchange::Side;
 use crate::operation::OperationId;
 use crate::ratio::Ratio;
 use crate::stage::{Share, Stage, StageName};
@@ -21,6 +22,9 @@ struct PlanJson {
     sticky: StickyJson,
     #[serde(default)]
     trusted_proxies: Vec<String>,
+    /// Who answers requests of no operation; legacy where it is not told.
+    #[serde(default)]
+    other: Option<Side>,
     operations: Vec<RouteJson>,
 }
 
@@ -85,6 +89,7 @@ impl From<&PresentPlan> for PlanJson {
             candidate: ServiceJson::from(&plan.candidate),
             sticky: StickyJson { by: by.to_owned(), name, seed: format!("{:016x}", plan.seed) },
             trusted_proxies: plan.trusted_proxies.clone(),
+            other: Some(plan.other),
             operations: plan.routes.iter().map(RouteJson::from).collect(),
         }
     }
@@ -125,7 +130,8 @@ impl PlanJson {
         let routes = self.operations.into_iter().map(RouteJson::read).collect::<Result<_, _>>()?;
         let (key, seed) = self.sticky.read()?;
         let plan = PresentPlan::new(&self.listen, (self.legacy.read()?, self.candidate.read()?), key, seed)?;
-        Ok(plan.with_tls(self.tls).trusting(self.trusted_proxies)?.with_routes(routes))
+        let plan = plan.with_tls(self.tls).with_other(self.other.unwrap_or(Side::Legacy));
+        Ok(plan.trusting(self.trusted_proxies)?.with_routes(routes))
     }
 }
 

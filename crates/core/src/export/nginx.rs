@@ -10,6 +10,7 @@ use super::notes::{Exported, Notes};
 use super::path::{self, Part, Rewrite};
 use super::plan::{ClientKey, HostPolicy, PresentPlan, Service};
 use super::planned::{Answers, Planned, planned};
+use crate::exchange::Side;
 use crate::ratio::Ratio;
 
 /// The plan as a file for nginx's `http` block.
@@ -140,13 +141,14 @@ impl File<'_> {
         let mut text = "map $plx_route $plx_answers {\n".to_owned();
         for (index, operation) in self.operations.iter().enumerate() {
             let answers = match operation.answers {
-                Answers::Legacy => continue,
+                Answers::Legacy if self.plan.other == Side::Legacy => continue,
+                Answers::Legacy => "legacy".to_owned(),
                 Answers::Share(_) => format!("$plx_canary_{index}"),
                 Answers::Candidate => "candidate".to_owned(),
             };
             let _ = writeln!(text, "    r{index} {answers}; # {}", operation.route.id);
         }
-        text + "    default legacy;\n}\n"
+        text + &format!("    default {};\n}}\n", self.plan.other)
     }
 
     /// Where a request goes. A URL without a path lets it through as it came.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, Method};
 
+use crate::exchange::Side;
 use crate::operation::{Operation, OperationId};
 use crate::stage::Stage;
 use crate::template::Template;
@@ -25,6 +26,8 @@ pub struct PresentPlan {
     pub(super) seed: u64,
     /// Networks whose word about the client's address is believed.
     pub(super) trusted_proxies: Vec<String>,
+    /// Who answers requests of no operation.
+    pub(super) other: Side,
     /// The operations, in the order of the configuration.
     pub(super) routes: Vec<Route>,
 }
@@ -147,6 +150,7 @@ impl PresentPlan {
             client_key,
             seed,
             trusted_proxies: Vec::new(),
+            other: Side::Legacy,
             routes: Vec::new(),
         };
         plan.listening_at(listen)
@@ -189,6 +193,22 @@ impl PresentPlan {
         }
         self.trusted_proxies = networks;
         Ok(self)
+    }
+
+    /// The same, with this side answering the requests of no operation.
+    #[must_use]
+    pub fn with_other(mut self, other: Side) -> Self {
+        self.other = other;
+        self
+    }
+
+    /// Who answers the requests of no operation, by its name.
+    pub(super) fn other(&self) -> (&'static str, &Service) {
+        let service = match self.other {
+            Side::Legacy => &self.legacy,
+            Side::Candidate => &self.candidate,
+        };
+        (self.other.as_str(), service)
     }
 
     /// The same with these operations.

@@ -42,7 +42,7 @@ pub fn skipper(plan: &PresentPlan) -> Exported {
         Lines { plan, operation: &operations[index], weight }.write(&mut body);
     }
     body.push_str("// Requests of no operation.\n");
-    body.push_str(&format!("plx_other: *{};\n", backend(&plan.legacy, "", &[])));
+    body.push_str(&format!("plx_other: *{};\n", backend(plan.other().1, "", &[])));
     notes.finish("//", "Skipper", &body, None)
 }
 

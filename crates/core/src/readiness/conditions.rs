@@ -79,7 +79,7 @@ pub(super) fn is_of_number(name: &str) -> bool {
 
 /// Conditions whose number may not be above the limit.
 pub(super) fn is_at_most(name: &str) -> bool {
-    matches!(name, "max_failed" | "latency_limit" | "new_signatures")
+    name.starts_with("max_") || matches!(name, "latency_limit" | "new_signatures")
 }
 
 /// Every condition.
