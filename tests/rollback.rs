@@ -13,6 +13,9 @@ use parallax_testkit::{Behaviour, RawClient, RawResponse, Reply, Step};
 use serde_json::{Value, json};
 use support::{DEADLINE, GET_RETURN, House, assert_conserved, post};
 
+/// What a tester says who wants the candidate.
+const SECRET: &str = "0123456789-tester candidate";
+
 fn answers(side: &'static str) -> Behaviour {
     Behaviour::always(Reply::json(side))
 }
@@ -184,6 +187,23 @@ async fn a_candidate_that_becomes_slow_is_taken_back_too() {
     assert!(reason.starts_with("the candidate was slow in "), "{reason}");
 }
 
+/// The head is good and the body is not, also where no check keeps it.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_break_off_are_errors_whether_they_are_checked_or_not() {
+    for method in ["GET", "POST"] {
+        let operations =
+            format!("operations: [{{id: getReturn, match: '{method} /returns/{{id}}', recheck: off}}]\n");
+        let house = House::new(answers("{}"), Behaviour::ResetMidBody, &operations).await;
+        house.stage("getReturn", json!({"stage": "switched", "reason": "all of them", "force": true})).await;
+        for number in 0..60 {
+            let mut client = house.client().await;
+            client.ask(method, &format!("/returns/{number}"), &[], b"").await.ok();
+        }
+        until_in(&house, "getReturn", "shadow").await;
+        assert_eq!(last_change(&house).await["automatic"], true, "{method}");
+    }
+}
+
 /// One of two hundred is rolled back under two thousand requests a second.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_request_after_a_rollback_is_answered_by_legacy_and_none_fails() {
@@ -274,8 +294,23 @@ async fn whoever_has_the_secret_chooses_the_side_and_no_side_sees_it() {
     for side in [&house.legacy, &house.candidate] {
         assert!(side.requests().iter().all(|request| request.headers.get("x-tester").is_none()));
     }
-    let checks = house.control("/api/v1/operations/getReturn/signatures").await;
-    assert!(!checks.contains("0123456789"), "{checks}");
+    let check = json!({
+        "request": {"method": "GET", "url": {"path": "/returns/1"}, "headers": {"X-Tester": SECRET}},
+        "response": {"status": 200, "headers": {}, "body": "posted"},
+    });
+    assert_eq!(post(house.running.control, "/consistency-checks", &check).await.status, 202);
+    house.at_rest("getReturn").await;
+    assert!(house.candidate.requests().iter().all(|request| request.headers.get("x-tester").is_none()));
+    let faults: Value = serde_json::from_str(&house.control("/api/v1/operations/getReturn/signatures").await)
+        .expect("faults");
+    let mut samples = 0;
+    for fault in faults.as_array().expect("a list") {
+        let id = fault["id"].as_str().expect("an id");
+        let fault = house.control(&format!("/api/v1/signatures/{id}")).await;
+        assert!(!fault.to_lowercase().contains("x-tester\":\"0") && !fault.contains(SECRET), "{fault}");
+        samples += fault.matches("\"request\"").count();
+    }
+    assert!(samples > 0, "there is something to look at: {faults}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

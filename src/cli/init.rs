@@ -149,7 +149,11 @@ fn write(output: &Path, text: &str, force: bool) -> anyhow::Result<()> {
     if !force {
         let mut file =
             std::fs::OpenOptions::new().write(true).create_new(true).open(output).with_context(failed)?;
-        return file.write_all(text.as_bytes()).with_context(failed);
+        return file.write_all(text.as_bytes()).with_context(|| {
+            // Half of it would be taken for a configuration.
+            _ = std::fs::remove_file(output);
+            failed()
+        });
     }
     let name = output.file_name().context("`--output` names no file")?;
     let beside = output.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use parallax_core::exchange::Side;
+use parallax_core::operation::Operation;
 
 use super::access_log::YesNo;
 use super::drain;
@@ -22,6 +24,7 @@ use super::scalar::{Count, Listen, Raw, Scalar, Text, Timeout};
 use super::secret::{Source, Vault};
 use super::settings::{Control, Settings, Sticky, StickyKey, Token};
 use super::side::{HostPolicy, Scheme, Upstream, UpstreamUrl};
+use super::tester::Tester;
 use super::{access_log, comparing, markers, tester, tls, traces};
 
 /// How long the candidate may take, unless the file says otherwise; it bounds every copy.
@@ -47,6 +50,9 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
     if let Some(Some(secondary)) = &secondary {
         comparing::add_hosts(&mut origins.legacy, secondary, (listen, scheme));
     }
+    let tester = tester::resolve(file.tester.as_ref(), vault, problems);
+    let imported = openapi::import(file.openapi.as_ref(), vault.directory, problems);
+    let operations = operations::resolve(file, &imported, &origins, problems);
     let settings = Settings {
         listen,
         tls: tls::for_clients(file.tls.as_ref(), vault, problems),
@@ -55,7 +61,6 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
         store: store(file.store.as_ref(), problems),
         limits: limits::resolve(file.limits.as_ref(), problems),
         sticky: sticky(file.sticky.as_ref(), vault, problems),
-        tester: tester::resolve(file.tester.as_ref(), vault, problems),
         trusted_proxies: list(file.trusted_proxies.as_deref(), problems),
         forwarded: get(file.forwarded.as_ref(), Forwarded::Off, problems),
         marker_key: markers::resolve(file.markers.as_ref(), vault, problems),
@@ -65,12 +70,8 @@ pub(super) fn resolve(file: &File, vault: &Vault<'_>, problems: &mut Problems) -
         routes_file: export::routes_file(file.export.as_ref(), problems),
         drain: drain::resolve(file.drain.as_ref(), problems),
         openapi: openapi::path(file.openapi.as_ref(), vault.directory),
-        operations: operations::resolve(
-            file,
-            &openapi::import(file.openapi.as_ref(), vault.directory, problems),
-            &origins,
-            problems,
-        ),
+        operations: without_the_tester(tester.as_ref(), operations),
+        tester,
         legacy: legacy?,
         candidate: candidate?,
         // Outer none: there is no such key. Inner none: it is wrong, which is a problem already.
@@ -101,6 +102,15 @@ fn later(name: &str, key: Option<&Later>, does: Option<&str>, problems: &mut Pro
             problems.add(key.at, format!("`{name}` is not available in this version; remove the key"));
         }
     }
+}
+
+/// A tester's secret is never kept, however it comes: a check that was posted or recorded may have it.
+fn without_the_tester(tester: Option<&Tester>, mut operations: Vec<Arc<Operation>>) -> Vec<Arc<Operation>> {
+    let Some(tester) = tester else { return operations };
+    for operation in &mut operations {
+        Arc::make_mut(operation).redaction.headers.push(tester.header.clone());
+    }
+    operations
 }
 
 fn later_keys(file: &File, problems: &mut Problems) {

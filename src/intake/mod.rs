@@ -119,7 +119,10 @@ impl Intake {
     }
 
     fn check(&self, routing: &Routing, payload: Result<Posted, Malformed>) -> Result<Checked, Refusal> {
-        let Posted { id, operation_id, request, answer } = payload?;
+        let Posted { id, operation_id, mut request, answer } = payload?;
+        if let Some(tester) = &routing.in_force().settings.tester {
+            request.headers.remove(&tester.header);
+        }
         let path = request.target.path();
         let entry = match &operation_id {
             Some(id) => named(routing, id, &request.method, path)?,

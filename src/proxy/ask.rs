@@ -11,8 +11,9 @@ use parallax_core::exchange::Side;
 use parallax_core::operation::Idempotent;
 
 use super::client::Client;
+use super::met::Met;
 use super::sent::Sent;
-use super::service::{Met, Service};
+use super::service::Service;
 use super::{head, interim, upgrade};
 use crate::upstream::{Access, Again, Fault, Interim, RequestBody, ResponseBody, SendError, Sides};
 

@@ -20,6 +20,7 @@ mod guard;
 mod head;
 mod interim;
 mod limits;
+mod met;
 mod passage;
 mod pending;
 mod problem;

@@ -13,7 +13,6 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use parallax_core::exchange::Side;
 use parallax_core::operation::{Operation, OperationId, When};
-use parallax_core::stage::Plan;
 use parallax_core::verdict::Skip;
 use parallax_core::wire::Refusal;
 
@@ -22,6 +21,7 @@ use super::body::{AnswerBody, Never};
 use super::capture::{AnswerCapture, RequestCapture};
 use super::client::{Client, Protocol};
 use super::limits::Limits;
+use super::met::Met;
 use super::passage::Passage;
 use super::pending::PendingCheck;
 use super::sent::Sent;
@@ -42,48 +42,6 @@ pub(crate) struct Service {
     pub(crate) thread: usize,
     /// Whether connections end with their present request.
     pub(crate) ending: AtomicBool,
-}
-
-/// A request that has met its operation.
-pub(super) struct Met {
-    pub(super) operation: Arc<Operation>,
-    pub(super) meter: Arc<Meter>,
-    pub(super) plan: Plan,
-    pub(super) sides: Arc<Sides>,
-    upload: UploadLimits,
-    /// When the operation is rolled back by itself, where the candidate answers clients.
-    watched: Option<Watching>,
-    /// What is to be known of legacy before that.
-    is_legacy_noted: bool,
-    /// Whether whoever asks has chosen the side.
-    is_pinned: bool,
-    /// A cookie by which the client is known from now on.
-    gift: Option<HeaderValue>,
-    /// The way to the other side, when that is to be checked.
-    check: Result<Arc<Reach>, Skip>,
-}
-
-impl Met {
-    /// What is to be told when the answer breaks off on its way.
-    fn on_break(&self) -> Option<impl FnOnce() + Send + Sync + 'static> {
-        let (watching, side, meter) = (self.watched?, self.plan.answering, Arc::clone(&self.meter));
-        Some(move || meter.did(side, Did::NOTHING, watching))
-    }
-
-    /// Notes how the side did that has answered, or has not.
-    fn note(&self, side: Side, did: Did) {
-        let Some(watching) = self.watched else {
-            if self.is_legacy_noted && side == Side::Legacy {
-                self.meter.legacy_did(did);
-            }
-            return;
-        };
-        // Legacy answers in its place: the client sees no error, and the candidate was none the better.
-        if side != self.plan.answering {
-            self.meter.did(self.plan.answering, Did::NOTHING, watching);
-        }
-        self.meter.did(side, did, watching);
-    }
 }
 
 /// A request as it has arrived.

@@ -28,6 +28,8 @@ const MOST_LEAVES: usize = 20;
 const DEEPEST: usize = 16;
 /// How often a word is seen before it is shown.
 const OFTEN: u64 = 5;
+/// Siblings with the same below them that are taken for one kind of thing.
+const OF_A_KIND: usize = 3;
 /// The methods that are told apart. HEAD belongs to its GET.
 const METHODS: [Method; 6] =
     [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
@@ -179,7 +181,28 @@ impl Place {
         if self.words.values().filter(|place| is_leaf(place)).count() > MOST_LEAVES {
             self.merge_words(is_leaf);
         }
+        let of_a_kind = self.of_a_kind();
+        self.merge_words(|place| of_a_kind.contains(&place.children()));
         self.words.values_mut().chain(self.data.as_deref_mut()).for_each(Self::settle);
+    }
+
+    /// What several places have below them, or one and what is data already: they are one kind of thing, and
+    /// their words tell which one, as in `/users/anna/orders` and `/users/ben/orders`.
+    fn of_a_kind(&self) -> Vec<Vec<Box<str>>> {
+        let mut times: BTreeMap<Vec<Box<str>>, usize> = BTreeMap::new();
+        for children in self.words.values().map(Self::children).filter(|children| !children.is_empty()) {
+            *times.entry(children).or_default() += 1;
+        }
+        let of_data = self.data.as_deref().map(Self::children);
+        let is_kind = |(children, times): &(Vec<Box<str>>, usize)| {
+            *times >= OF_A_KIND || of_data.as_ref() == Some(children)
+        };
+        times.into_iter().filter(is_kind).map(|(children, _)| children).collect()
+    }
+
+    /// The words directly below.
+    fn children(&self) -> Vec<Box<str>> {
+        self.words.keys().cloned().collect()
     }
 
     /// Requests here and below.
@@ -270,6 +293,18 @@ mod tests {
                 "get_root GET / 7",
             ]
         );
+    }
+
+    #[test]
+    fn words_that_tell_one_of_a_kind_are_parameters() {
+        let of = |names: &[&str]| {
+            noted(names.iter().flat_map(|name| (0..9).map(move |_| format!("/users/{name}/orders"))))
+        };
+        let kind = ["get_users_user_id_orders GET /users/{user_id}/orders 27"];
+        assert_eq!(shown(&of(&["anna", "ben", "carol"])), kind);
+        assert_eq!(shown(&of(&["anna", "17", "18"])), kind, "beside what is data already");
+        let own = noted((0..9).flat_map(|_| ["/users/me/orders", "/users/all/pages"].map(str::to_owned)));
+        assert_eq!(shown(&own).len(), 2);
     }
 
     #[test]
