@@ -339,6 +339,7 @@ async fn beyond_the_bound_it_is_said_when_to_come_again() {
     let full = house.check(&check).await;
     assert_eq!((full.status, full.headers.get("retry-after")), (503, Some("5")));
     assert_eq!(field(&full).0, 503);
+    wait_until(DEADLINE, "both are sent", || house.candidate.count() == 2).await;
     house.stage("getReturn", json!({"stage": "legacy", "reason": "test"})).await;
     location(&house.check(&check).await);
     house.candidate.behave(same("{}"));

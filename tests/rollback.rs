@@ -248,7 +248,7 @@ async fn a_canary_without_a_share_takes_the_next_step_of_the_plan() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_goes_on_by_itself_while_the_operation_is_ready_and_ends_in_switched() {
-    let operations = "defaults: {canary: {steps: [50%, 100%], hold: 50ms, auto: true}, min_checks: 1, confidence: off}\n\
+    let operations = "defaults: {canary: {steps: [50%, 100%], hold: 50ms, auto: true}, min_checks: 1, confidence: off, latency_limit: off}\n\
         operations: [{id: ready, match: GET /ready}, {id: not, match: GET /not}]\n";
     let house = House::new(answers("{}"), answers("{}"), operations).await;
     let mut client = house.client().await;
