@@ -18,6 +18,7 @@ use support::process::free_address;
 use support::{DEADLINE, House};
 
 const OPERATIONS: &str = "operations:
+- {id: graphql, match: POST /graphql, graphql: {names: [Returns]}}
 - {id: getReturn, match: 'GET /returns/{return_id}', compare: [{at: $.body.at, ignore: true}]}
 - {id: createReturn, match: POST /returns}
 ";

@@ -147,3 +147,26 @@ async fn a_body_streams_to_the_answering_side_before_it_is_known_what_it_asks() 
     let operation = support::at_rest(running.control, "api").await;
     assert_eq!(operation["counts"]["matched"], 1, "{operation}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_are_counted_by_the_names_that_are_configured_and_the_document_has() {
+    let operations = "operations: [{id: api, match: POST /graphql, graphql: {names: [Q, Read]}}]\n";
+    let house = House::new(same("{\"data\":{}}"), same("{\"data\":{}}"), operations).await;
+    let named = async |name: &str| {
+        let metrics = house.metrics().await;
+        let labels = [("operation_id", "api"), ("name", name), ("outcome", "matched")];
+        support::sample(&metrics, "parallax_graphql_checks_total", &labels)
+    };
+    assert_eq!((named("Q").await, named("Read").await, named("other").await), (Some(0.0), Some(0.0), None));
+    let mut client = house.client().await;
+    ask(&mut client, READ).await;
+    ask(&mut client, r#"{"query": "query Read { a } query Secret { b }", "operationName": "Read"}"#).await;
+    ask(&mut client, r#"{"query": "query Secret { b }", "operationName": "Secret"}"#).await;
+    ask(&mut client, r#"{"query": "{ b }"}"#).await;
+    house.at_rest("api").await;
+    assert_eq!(
+        (named("Q").await, named("Read").await, named("other").await),
+        (Some(1.0), Some(1.0), Some(2.0))
+    );
+    assert!(!house.metrics().await.contains("Secret"), "no label comes from traffic");
+}

@@ -117,7 +117,9 @@ async fn a_unary_call_is_checked_by_its_message_and_its_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_of_nothing_but_trailers_passes_and_is_checked() {
     let refused = || {
-        HttpService::start(Reached::default(), |_| async {
+        HttpService::start(Reached::default(), |request: Request<Incoming>| async {
+            // A check is of a request that was sent to its end.
+            request.into_body().collect().await.expect("a request");
             let mut response = grpc(parallax_testkit::whole(""));
             response.headers_mut().insert("grpc-status", "7".parse().expect("a code"));
             response

@@ -154,6 +154,9 @@ fn entry(
     };
     let ground = Ground::of(operation);
     let meter = telemetry.meter(&operation.id, lasting, operation.rules.specs(), ground)?;
+    if let Some(graphql) = &operation.graphql {
+        meter.show_names(graphql.names.iter().map(|name| &**name));
+    }
     if let Some(when) = operation.rollback_when {
         meter.look_over(when.over);
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::error::{At, Placed, Problems};
 use super::file::WordOr;
+use super::resolve::list;
 use super::scalar::{Raw, Scalar};
 
 /// `graphql:` as typed.
@@ -33,6 +34,34 @@ pub(super) struct GraphQlKeys {
     /// What each document does that clients name by its hash or id instead of sending it: `query`, `mutation` or
     /// `subscription`. One that is not here may not be copied.
     persisted: Option<BTreeMap<String, Raw<Kind>>>,
+    /// Operations of GraphQL by their names, whose checks are counted apart in `parallax_graphql_checks_total`.
+    #[schemars(length(max = 200))]
+    names: Option<Vec<Raw<Name>>>,
+}
+
+/// The name of an operation of GraphQL (October 2021, section 2.1.9).
+#[derive(Debug)]
+pub(super) struct Name(String);
+
+impl Scalar for Name {
+    fn read(text: &str) -> Result<Self, String> {
+        let mut bytes = text.bytes();
+        let begins = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        let is_name = begins && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !is_name || text.len() > 128 {
+            return Err(format!(
+                "`{text}` is no name of an operation of GraphQL: letters, digits and `_`, 128 at most"
+            ));
+        }
+        if text == GraphQl::OTHER {
+            return Err("`other` is what all others are counted as".to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({"type": "string", "pattern": "^[_A-Za-z][_0-9A-Za-z]{0,127}$"})
+    }
 }
 
 /// What it means for an operation with this matcher.
@@ -66,7 +95,11 @@ pub(super) fn resolve(
                        `idempotent: true`; leave one of them out";
         problems.add(file.at, message);
     }
-    Some(GraphQl { persisted })
+    let names = match &file.keys {
+        Said::Keys(keys) => list(keys.names.as_deref(), problems),
+        Said::Word(_) => Vec::new(),
+    };
+    Some(GraphQl { persisted, names: names.into_iter().map(|Name(name)| name.into()).collect() })
 }
 
 impl Scalar for Kind {
@@ -124,7 +157,7 @@ mod tests {
         let named =
             read("match: POST /g, graphql: {persisted: {a1: query, b2: mutation}}").expect("settings");
         let expected = [("a1".to_owned(), Kind::Query), ("b2".to_owned(), Kind::Mutation)];
-        assert_eq!(named, Some(GraphQl { persisted: expected.into() }));
+        assert_eq!(named, Some(GraphQl { persisted: expected.into(), ..GraphQl::default() }));
     }
 
     #[test]
@@ -137,7 +170,9 @@ mod tests {
                 "match: POST /g, graphql: {persisted: {a: read}}",
                 "`read` is not one of query, mutation, subscription",
             ),
-            ("match: POST /g, graphql: {names: [a]}", "unknown key `names` under `operations[0].graphql`"),
+            ("match: POST /g, graphql: {name: [a]}", "unknown key `name` under `operations[0].graphql`"),
+            ("match: POST /g, graphql: {names: ['a b']}", "`a b` is no name of an operation of GraphQL"),
+            ("match: POST /g, graphql: {names: [other]}", "`other` is what all others are counted as"),
         ] {
             let told = read(operation).expect_err(operation);
             assert!(told.starts_with("x.yaml:3:") && told.contains(expected), "{told}");

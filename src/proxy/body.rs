@@ -51,7 +51,10 @@ struct KeptAnswer {
 
 impl KeptAnswer {
     fn new(inner: ResponseBody, pending: PendingCheck) -> Self {
-        Self { inner, pending: Some(pending), ended: false, broken: false }
+        // Noted as soon as it is so: a side that answers before it has read the request may reset the stream
+        // right afterwards, and then the end is forgotten.
+        let ended = inner.is_end_stream();
+        Self { inner, pending: Some(pending), ended, broken: false }
     }
 }
 
@@ -177,6 +180,7 @@ impl KeptAnswer {
             (None, _) => self.ended = true,
             (Some(Ok(_)), None) => {}
         }
+        self.ended |= self.inner.is_end_stream();
         Poll::Ready(frame)
     }
 }

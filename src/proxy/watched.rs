@@ -22,7 +22,8 @@ pub(super) struct WatchedAnswer {
 
 impl WatchedAnswer {
     pub(super) fn new(inner: AnswerBody, account: Box<Account>) -> Self {
-        Self { inner, account, ended: false, broken: false }
+        let ended = inner.is_end_stream();
+        Self { inner, account, ended, broken: false }
     }
 
     pub(super) fn poll(
@@ -38,6 +39,7 @@ impl WatchedAnswer {
             Some(Err(_)) => self.broken = true,
             None => self.ended = true,
         }
+        self.ended |= self.inner.is_end_stream();
         Poll::Ready(frame)
     }
 

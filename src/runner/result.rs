@@ -103,6 +103,11 @@ pub(super) async fn judge(
         Err(Missed::Fault(fault)) => Err(fault.cause),
     };
     note_legacy(&check, other.as_ref(), latency, &ticket);
+    if let Some(name) =
+        check.operation.graphql.as_ref().and_then(|graphql| graphql.counted_as(&check.request))
+    {
+        ticket.named(name);
+    }
     ticket.show(shown(&check, other.as_ref().ok()));
     let is_large = is_large(&check.answered.answer, other.as_ref().ok());
     let work = {

@@ -92,6 +92,8 @@ pub(super) struct Counters {
     upstream: Vec<Histogram>,
     /// What of the operation's description checks have met. Locked by runners alone.
     met: Mutex<BTreeSet<Item>>,
+    /// By operation, name and outcome; the names are configured.
+    graphql: IntCounterVec,
     watched: Watched,
     /// Locked once a second, and by whoever looks.
     load: Mutex<Load>,
@@ -131,6 +133,7 @@ impl Counters {
             differences: resolve(&vectors.differences, &mut Part::ALL.iter().map(|part| part.as_str()))?,
             upstream: Side::ALL.iter().map(histogram).collect::<Result<_, _>>()?,
             met: Mutex::default(),
+            graphql: vectors.graphql.clone(),
             load: Mutex::default(),
             watched,
         })
@@ -294,6 +297,22 @@ impl Meter {
     /// Records how long a side took from the request fully sent to the head of its answer.
     pub fn observe(&self, side: Side, latency: Duration) {
         self.counters.upstream[side as usize].observe(latency.as_secs_f64());
+    }
+
+    /// Counts a check under the name of the GraphQL operation that it is of.
+    pub(super) fn count_named(&self, name: &str, outcome: Outcome, by: u64) {
+        let labels = [self.counters.watched.id(), name, outcome.as_str()];
+        // The number of labels is right.
+        if let Ok(counter) = self.counters.graphql.get_metric_with_label_values(&labels) {
+            counter.inc_by(by);
+        }
+    }
+
+    /// Shows these names of GraphQL operations from the start.
+    pub fn show_names<'n>(&self, names: impl Iterator<Item = &'n str>) {
+        for name in names {
+            Outcome::ALL.iter().for_each(|&outcome| self.count_named(name, outcome, 0));
+        }
     }
 
     /// Looks at what both sides answer over stretches of this length.

@@ -133,6 +133,7 @@ struct Vectors {
     in_flight: IntGaugeVec,
     differences: IntCounterVec,
     rule_masked: IntCounterVec,
+    graphql: IntCounterVec,
     repaired: IntCounterVec,
     upstream: HistogramVec,
     consistency: GaugeVec,
@@ -366,6 +367,12 @@ impl Vectors {
                 "parallax_differences_total",
                 "Places where the sides disagreed, by part of the answer.",
                 &["operation_id", "part"],
+            )?,
+            graphql: counters(
+                registry,
+                "parallax_graphql_checks_total",
+                "Checks by the configured name of the GraphQL operation, and by outcome.",
+                &["operation_id", "name", "outcome"],
             )?,
             rule_masked: counters(
                 registry,

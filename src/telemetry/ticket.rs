@@ -29,6 +29,8 @@ pub struct Ticket {
     fate: Option<Arc<Fate>>,
     stored: Option<Box<Stored>>,
     shown: Option<Box<Shown>>,
+    /// Under which the check is counted, beside its operation.
+    name: Option<Box<str>>,
 }
 
 struct Stored {
@@ -82,14 +84,14 @@ impl Fate {
 
 impl Ticket {
     pub(super) fn new(meter: Arc<Meter>) -> Self {
-        Self { meter: Some(meter), fate: None, stored: None, shown: None }
+        Self { meter: Some(meter), fate: None, stored: None, shown: None, name: None }
     }
 
     /// The ticket of a check from the store, which was counted when the store accepted it, and for
     /// whose differences somebody may ask or nobody.
     pub fn stored(meter: Arc<Meter>, id: CheckId, may_be_asked_for: bool, keeper: Box<dyn Keeper>) -> Self {
         let stored = Box::new(Stored { id, may_be_asked_for, keeper, differences: Vec::new() });
-        Self { meter: Some(meter), fate: None, stored: Some(stored), shown: None }
+        Self { meter: Some(meter), fate: None, stored: Some(stored), shown: None, name: None }
     }
 
     /// The name under which the store keeps the check, where it does.
@@ -171,6 +173,9 @@ impl Ticket {
 
     fn decided(mut self, Judged { verdict, masked }: &Judged, finding: Option<Finding>) {
         if let Some(meter) = &self.meter {
+            if let Some(name) = &self.name {
+                meter.count_named(name, verdict.outcome(), 1);
+            }
             if let Some(finding) = finding {
                 meter.counters.rechecks[finding as usize].inc();
             }
@@ -191,6 +196,11 @@ impl Ticket {
             Verdict::Failed(cause) => Some(*cause),
         };
         self.settle(End::Judged { outcome: verdict.outcome(), cause });
+    }
+
+    /// The check is of a GraphQL operation of this name.
+    pub fn named(&mut self, name: &str) {
+        self.name = Some(name.into());
     }
 
     /// Notes what of its operation's description the check has met.

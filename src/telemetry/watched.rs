@@ -70,6 +70,10 @@ impl Watched {
         }
     }
 
+    pub(super) fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
     pub(super) fn look_over(&self, over: Duration) {
         self.errors.look_over(over);
         self.slow.look_over(over);

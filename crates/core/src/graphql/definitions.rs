@@ -23,6 +23,15 @@ struct Defined<'d> {
 /// ```
 #[must_use]
 pub fn kind_of(document: &str, name: Option<&str>) -> Option<Kind> {
+    executed(document, name).map(|one| one.kind)
+}
+
+/// The name of the operation that is executed, as the document has it.
+pub(super) fn name_of<'d>(document: &'d str, name: Option<&str>) -> Option<&'d str> {
+    executed(document, name)?.name
+}
+
+fn executed<'d>(document: &'d str, name: Option<&str>) -> Option<Defined<'d>> {
     let operations = Definitions { lexer: Lexer::new(document) }.operations().ok()?;
     let is_clear = |(at, one): (usize, &Defined<'_>)| {
         let is_alone = operations.len() == 1;
@@ -32,12 +41,11 @@ pub fn kind_of(document: &str, name: Option<&str>) -> Option<Kind> {
     if !operations.iter().enumerate().all(is_clear) {
         return None;
     }
-    let executed = match (name, &operations[..]) {
-        (None, [only]) => Some(only),
-        (None, _) => None,
-        (Some(name), all) => all.iter().find(|one| one.name == Some(name)),
-    };
-    executed.map(|one| one.kind)
+    match name {
+        None if operations.len() > 1 => None,
+        None => operations.into_iter().next(),
+        Some(name) => operations.into_iter().find(|one| one.name == Some(name)),
+    }
 }
 
 /// Operations of a document, at most: each is held against all before it.

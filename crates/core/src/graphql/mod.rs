@@ -10,7 +10,8 @@ mod definitions;
 mod lexer;
 mod request;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use http::Method;
 
@@ -38,6 +39,8 @@ pub struct GraphQl {
     /// Documents that clients name instead of sending them, by their hash or id. One that is not here may not be
     /// copied: nobody knows what it does.
     pub persisted: BTreeMap<String, Kind>,
+    /// Operations of GraphQL whose checks are counted by name.
+    pub names: BTreeSet<Arc<str>>,
 }
 
 impl GraphQl {
@@ -46,6 +49,20 @@ impl GraphQl {
     pub fn only_reads(&self, request: &Request) -> bool {
         request::all_are_queries(request, &self.persisted)
     }
+
+    /// The name under which a check of the request is counted, beside its operation: one that is configured, by
+    /// what the document says and not by what its client calls it, or [`GraphQl::OTHER`]. None where there is none.
+    #[must_use]
+    pub fn counted_as(&self, request: &Request) -> Option<&str> {
+        if self.names.is_empty() {
+            return None;
+        }
+        let name = request::name_executed(request);
+        Some(name.and_then(|name| self.names.get(name.as_str())).map_or(Self::OTHER, |name| name))
+    }
+
+    /// What has no configured name is counted as this.
+    pub const OTHER: &'static str = "other";
 
     /// The same by a request's method and its URL's query alone: a POST may, and its body is still to come.
     #[must_use]

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use sha2::{Digest as _, Sha256};
 
+use super::definitions::name_of;
 use super::{Kind, kind_of};
 use crate::document::{Document, NodeId, NodeKind, read};
 use crate::exchange::Request;
@@ -62,6 +63,24 @@ pub(super) fn all_are_queries(request: &Request, persisted: &BTreeMap<String, Ki
         return request.body.is_empty() && asks_for_a_query(&request.method, query, persisted);
     }
     request.body.len() <= MOST_BYTES && of_body(request, persisted).unwrap_or(false)
+}
+
+/// The name of the one operation that a request executes, as its document has it.
+pub(super) fn name_executed(request: &Request) -> Option<String> {
+    let of =
+        |asked: &Asked<'_>| Some(name_of(asked.document.as_deref()?, asked.operation.as_deref())?.to_owned());
+    let query = request.target.query();
+    if !is_post_without_document(&request.method, query) {
+        return of(&in_url(query)?);
+    }
+    if request.body.len() > MOST_BYTES {
+        return None;
+    }
+    if essence(&request.headers)? == "application/graphql" {
+        return Some(name_of(std::str::from_utf8(&request.body).ok()?, None)?.to_owned());
+    }
+    let document = json(request.body.clone())?;
+    of(&in_object(&document, document.root())?)
 }
 
 /// Whether it is a GET whose URL asks for a query.
@@ -271,7 +290,10 @@ mod tests {
 
     fn graphql() -> GraphQl {
         let persisted = [("read", Kind::Query), ("write", Kind::Mutation)];
-        GraphQl { persisted: persisted.map(|(name, kind)| (name.to_owned(), kind)).into() }
+        GraphQl {
+            persisted: persisted.map(|(name, kind)| (name.to_owned(), kind)).into(),
+            ..GraphQl::default()
+        }
     }
 
     fn request(method: &Method, target: &str, media_type: &str, body: &str) -> Request {
