@@ -34,10 +34,11 @@ use super::host_name::HostName;
 use super::limits::LimitsFile;
 use super::markers::MarkersFile;
 use super::network::Network;
+use super::or_off::OrOff;
 use super::protocol::Protocol;
-use super::readiness::{LatencyFile, Sureness, VersionFile};
-use super::recheck::RecheckFile;
-use super::rollback_when::RollbackFile;
+use super::readiness::{LatencyKeys, Sureness, VersionKeys};
+use super::recheck::RecheckKeys;
+use super::rollback_when::RollbackKeys;
 use super::rules::Written;
 use super::scalar::{Count, Listen, Raw, Scalar, Size, Text, Timeout};
 use super::secret::Source;
@@ -235,7 +236,7 @@ pub(super) struct OperationFile {
     /// Checked requests among those that should be, at least; `90%` by default.
     pub(super) min_checked: Option<Raw<Ratio>>,
     /// A limit to the candidate's latency: `{p99: 2x, slack: 50ms}` by default, or `off`.
-    pub(super) latency_limit: Option<LatencyFile>,
+    pub(super) latency_limit: Option<OrOff<LatencyKeys>>,
     /// Whether its requests may run on both sides: `auto` (default: GET, HEAD, OPTIONS), `true`, `false`.
     pub(super) idempotent: Option<Raw<Idempotent>>,
     /// Whether its requests are GraphQL: `true`, or which documents clients name by a hash. Then what is asked for decides
@@ -244,17 +245,17 @@ pub(super) struct OperationFile {
     /// Whether checks of its proxied requests wait on disk, as posted ones do; `false` by default.
     pub(super) durable: Option<Raw<YesNo>>,
     /// Asking both sides again after a mismatch of a GET or HEAD; on by default, or `off`.
-    pub(super) recheck: Option<RecheckFile>,
+    pub(super) recheck: Option<OrOff<RecheckKeys>>,
     /// When a copy leaves: `after` the answer (default), or `concurrent`, together with a request that
     /// has no body.
     pub(super) when: Option<Raw<When>>,
     /// How the candidate's build is told, for each of which checks are gathered anew: `{header: x-version}`
     /// by default, `{name: "1.4.2"}`, or `off`.
-    pub(super) version: Option<VersionFile>,
+    pub(super) version: Option<OrOff<VersionKeys>>,
     /// The way through canary as a plan.
     pub(super) canary: Option<CanaryFile>,
     /// When it goes back from canary or switched to shadow by itself; on by default, or `off`.
-    pub(super) rollback_when: Option<RollbackFile>,
+    pub(super) rollback_when: Option<OrOff<RollbackKeys>>,
     /// Longest body that is kept for comparison; `1MiB` by default.
     pub(super) body_limit: Option<Raw<Size>>,
     /// How much of a sample is kept: `masked` (default) its shape and length, `plain`, or `none`.

@@ -19,6 +19,7 @@ mod markers;
 mod network;
 mod openapi;
 mod operations;
+mod or_off;
 mod places;
 mod protocol;
 mod readiness;

@@ -1,19 +1,17 @@
 //! What is demanded of an operation beyond its percentage: how sure it has to be, how fast the candidate
 //! may answer, and by what its builds are told apart.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use http::HeaderName;
 use parallax_core::evidence::{Version, VersionSource};
 use parallax_core::ratio::Ratio;
 use parallax_core::readiness::{Confidence, Factor, LatencyLimit};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer};
-use serde_saphyr::Spanned;
+use schemars::{JsonSchema, Schema, json_schema};
+use serde::Deserialize;
 
-use super::error::{At, Problems};
-use super::file::WordOr;
+use super::error::Problems;
+use super::or_off::{OrOff, layered};
 use super::scalar::{Raw, Scalar};
 
 /// Where the candidate's build is told, unless the file says otherwise.
@@ -66,13 +64,6 @@ impl Scalar for Version {
     }
 }
 
-/// A limit to the candidate's latency: `off`, or a mapping.
-#[derive(Debug)]
-pub(super) enum LatencyFile {
-    Word(At, String),
-    Keys(LatencyKeys),
-}
-
 /// A limit to the candidate's latency, beside legacy's: the larger one of both keys holds.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "LatencyLimit", deny_unknown_fields)]
@@ -84,22 +75,13 @@ pub(super) struct LatencyKeys {
 }
 
 /// What an operation says, over what `defaults` says, key by key; none when it is off.
-pub(super) fn latency(layers: [Option<&LatencyFile>; 3], problems: &mut Problems) -> Option<LatencyLimit> {
-    let mut keys = Vec::new();
-    for layer in layers.into_iter().flatten() {
-        match layer {
-            LatencyFile::Keys(layer) => keys.push(layer),
-            LatencyFile::Word(at, word) if word != "off" => {
-                let message =
-                    format!("`{word}` is no limit of a latency; write `off` or `{{p99: 2x, slack: 50ms}}`");
-                problems.add(*at, message);
-                return None;
-            }
-            LatencyFile::Word(..) if keys.is_empty() => return None,
-            // `defaults` is off, the operation is not.
-            LatencyFile::Word(..) => {}
-        }
-    }
+pub(super) fn latency(
+    layers: [Option<&OrOff<LatencyKeys>>; 3],
+    problems: &mut Problems,
+) -> Option<LatencyLimit> {
+    let wrong =
+        |word: &str| format!("`{word}` is no limit of a latency; write `off` or `{{p99: 2x, slack: 50ms}}`");
+    let keys = layered(layers, wrong, problems)?;
     let p99 = keys.iter().find_map(|keys| keys.p99.as_ref());
     let slack = keys.iter().find_map(|keys| keys.slack.as_ref());
     Some(LatencyLimit {
@@ -120,13 +102,6 @@ fn bounded(raw: &Raw<Duration>, problems: &mut Problems) -> Option<Duration> {
     Some(slack)
 }
 
-/// How the candidate's build is told: `off`, or a mapping.
-#[derive(Debug)]
-pub(super) enum VersionFile {
-    Word(At, String),
-    Keys(Spanned<VersionKeys>),
-}
-
 /// How the candidate's build is told; one of both keys. Each build has to show anew that it is ready.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Version", deny_unknown_fields)]
@@ -138,21 +113,21 @@ pub(super) struct VersionKeys {
 }
 
 /// What an operation says, or else `defaults`.
-pub(super) fn version(layers: [Option<&VersionFile>; 3], problems: &mut Problems) -> VersionSource {
+pub(super) fn version(layers: [Option<&OrOff<VersionKeys>>; 3], problems: &mut Problems) -> VersionSource {
     let usual = VersionSource::Header(VERSION_HEADER);
-    let keys = match layers.into_iter().flatten().next() {
+    let (at, keys) = match layers.into_iter().flatten().next() {
         None => return usual,
-        Some(VersionFile::Word(_, word)) if word == "off" => return VersionSource::Off,
-        Some(VersionFile::Word(at, word)) => {
+        Some(OrOff::Word(_, word)) if word == "off" => return VersionSource::Off,
+        Some(OrOff::Word(at, word)) => {
             let message = format!(
                 "`{word}` says not how a build is told; write `{{header: x-version}}`, `{{name: \"1.4.2\"}}` or `off`"
             );
             problems.add(*at, message);
             return usual;
         }
-        Some(VersionFile::Keys(keys)) => keys,
+        Some(OrOff::Keys(at, keys)) => (*at, keys),
     };
-    match (&keys.value.header, &keys.value.name) {
+    match (&keys.header, &keys.name) {
         (Some(header), None) => header.get(problems).map_or(usual, VersionSource::Header),
         (None, Some(name)) => name.get(problems).map_or(usual, VersionSource::Named),
         (Some(_), Some(name)) => {
@@ -163,7 +138,6 @@ pub(super) fn version(layers: [Option<&VersionFile>; 3], problems: &mut Problems
             usual
         }
         (None, None) => {
-            let at = keys.referenced.into();
             problems.add(
                 at,
                 "this says not how a build is told; write `header: x-version` or `name: \"1.4.2\"`"
@@ -176,65 +150,10 @@ pub(super) fn version(layers: [Option<&VersionFile>; 3], problems: &mut Problems
 
 /// The header that the file itself names, which is then no part of the answers that are compared: a side
 /// that is asked to tell its build must not differ by telling it.
-pub(super) fn told_by(layers: [Option<&VersionFile>; 3]) -> Option<HeaderName> {
+pub(super) fn told_by(layers: [Option<&OrOff<VersionKeys>>; 3]) -> Option<HeaderName> {
     match layers.into_iter().flatten().next()? {
-        VersionFile::Word(..) => None,
-        VersionFile::Keys(keys) => keys.value.header.as_ref()?.get(&mut Problems::default()),
-    }
-}
-
-impl<'de> Deserialize<'de> for LatencyFile {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let latency = Spanned::<WordOr<LatencyKeys>>::deserialize(deserializer)?;
-        Ok(match latency.value {
-            WordOr::Word(word) => Self::Word(latency.referenced.into(), word),
-            WordOr::Mapping(keys) => Self::Keys(keys),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for VersionFile {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned { value, referenced, defined } =
-            Spanned::<WordOr<VersionKeys>>::deserialize(deserializer)?;
-        Ok(match value {
-            WordOr::Word(word) => Self::Word(referenced.into(), word),
-            WordOr::Mapping(value) => Self::Keys(Spanned { value, referenced, defined }),
-        })
-    }
-}
-
-/// `off`, or a mapping of this type.
-fn or_off<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
-    let keys = generator.subschema_for::<T>();
-    json_schema!({"anyOf": [{"const": "off"}, keys]})
-}
-
-impl JsonSchema for LatencyFile {
-    fn schema_name() -> Cow<'static, str> {
-        "LatencyLimitOrOff".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        or_off::<LatencyKeys>(generator)
-    }
-}
-
-impl JsonSchema for VersionFile {
-    fn schema_name() -> Cow<'static, str> {
-        "VersionOrOff".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        or_off::<VersionKeys>(generator)
+        OrOff::Word(..) => None,
+        OrOff::Keys(_, keys) => keys.header.as_ref()?.get(&mut Problems::default()),
     }
 }
 

@@ -1,15 +1,13 @@
 //! Whether and how both sides are asked again after a mismatch.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use parallax_core::recheck::{Rate, Recheck};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer};
-use serde_saphyr::Spanned;
+use schemars::{JsonSchema, Schema, json_schema};
+use serde::Deserialize;
 
-use super::error::{At, Problems};
-use super::file::WordOr;
+use super::error::Problems;
+use super::or_off::{OrOff, layered};
 use super::scalar::{Raw, Scalar};
 
 /// From a mismatch to the second requests, unless the file says otherwise.
@@ -18,13 +16,6 @@ const AFTER: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(3_600);
 /// Mismatches that are looked at again, unless the file says otherwise.
 const RATE: Rate = Rate::per_second(10);
-
-/// Asking both sides again: `off`, or a mapping.
-#[derive(Debug)]
-pub(super) enum RecheckFile {
-    Word(At, String),
-    Keys(RecheckKeys),
-}
 
 /// Asking both sides again after a mismatch of a GET or HEAD.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -37,23 +28,13 @@ pub(super) struct RecheckKeys {
 }
 
 /// What an operation says, over what `defaults` says, key by key; none when it is off.
-pub(super) fn resolve(layers: [Option<&RecheckFile>; 3], problems: &mut Problems) -> Option<Recheck> {
-    let mut keys = Vec::new();
-    for layer in layers.into_iter().flatten() {
-        match layer {
-            RecheckFile::Keys(layer) => keys.push(layer),
-            RecheckFile::Word(at, word) if word != "off" => {
-                let message = format!(
-                    "`{word}` says not how mismatches are looked at again; write `off` or `{{after: 1s, rate: 10/s}}`"
-                );
-                problems.add(*at, message);
-                return None;
-            }
-            RecheckFile::Word(..) if keys.is_empty() => return None,
-            // `defaults` is off, the operation is not.
-            RecheckFile::Word(..) => {}
-        }
-    }
+pub(super) fn resolve(layers: [Option<&OrOff<RecheckKeys>>; 3], problems: &mut Problems) -> Option<Recheck> {
+    let wrong = |word: &str| {
+        format!(
+            "`{word}` says not how mismatches are looked at again; write `off` or `{{after: 1s, rate: 10/s}}`"
+        )
+    };
+    let keys = layered(layers, wrong, problems)?;
     let after = keys.iter().find_map(|keys| keys.after.as_ref());
     let rate = keys.iter().find_map(|keys| keys.rate.as_ref());
     Some(Recheck {
@@ -78,31 +59,6 @@ impl Scalar for Rate {
 
     fn schema() -> Schema {
         json_schema!({"type": "string", "pattern": "^[0-9]{1,4}/[smh]$"})
-    }
-}
-
-impl<'de> Deserialize<'de> for RecheckFile {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let recheck = Spanned::<WordOr<RecheckKeys>>::deserialize(deserializer)?;
-        Ok(match recheck.value {
-            WordOr::Word(word) => Self::Word(recheck.referenced.into(), word),
-            WordOr::Mapping(keys) => Self::Keys(keys),
-        })
-    }
-}
-
-impl JsonSchema for RecheckFile {
-    fn schema_name() -> Cow<'static, str> {
-        "RecheckOrOff".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let keys = generator.subschema_for::<RecheckKeys>();
-        json_schema!({"anyOf": [{"const": "off"}, keys]})
     }
 }
 

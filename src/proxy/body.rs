@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::client::UnderWay;
+use super::met::OnBreak;
 use super::pending::PendingCheck;
 use super::upload::Gate;
 use super::watched::WatchedAnswer;
@@ -23,11 +24,8 @@ pub(super) struct AnswerBody {
     /// A body that its side has not asked for is not sent any more once it has answered.
     gate: Option<Arc<Gate>>,
     /// Told when the side breaks off.
-    breaks: Option<Box<OnBreak>>,
+    breaks: Option<OnBreak>,
 }
-
-/// What is told when a side breaks off in the middle of its answer.
-type OnBreak = dyn FnOnce() + Send + Sync;
 
 enum Content {
     /// Passed through.
@@ -103,8 +101,8 @@ impl AnswerBody {
     }
 
     /// The same; this is told when the side breaks off.
-    pub(crate) fn or_break(mut self, told: impl FnOnce() + Send + Sync + 'static) -> Self {
-        self.breaks = Some(Box::new(told));
+    pub(super) fn or_break(mut self, told: Option<OnBreak>) -> Self {
+        self.breaks = told;
         self
     }
 
@@ -140,7 +138,7 @@ impl Body for AnswerBody {
         if matches!(frame, Some(Err(_)))
             && let Some(told) = self.breaks.take()
         {
-            told();
+            told.tell();
         }
         Poll::Ready(frame)
     }

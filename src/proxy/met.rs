@@ -21,8 +21,6 @@ pub(super) struct Met {
     pub(super) upload: UploadLimits,
     /// When the operation is rolled back by itself, where the candidate answers clients.
     pub(super) watched: Option<Watching>,
-    /// What is to be known of legacy before that.
-    pub(super) is_legacy_noted: bool,
     /// Whether whoever asks has chosen the side.
     pub(super) is_pinned: bool,
     /// A cookie by which the client is known from now on.
@@ -31,17 +29,32 @@ pub(super) struct Met {
     pub(super) check: Result<Arc<Reach>, Skip>,
 }
 
+/// Notes that a side has broken off in the middle of its answer.
+pub(super) struct OnBreak {
+    meter: Arc<Meter>,
+    side: Side,
+    watching: Watching,
+}
+
+impl OnBreak {
+    /// It has.
+    pub(super) fn tell(self) {
+        self.meter.did(self.side, Did::NOTHING, self.watching);
+    }
+}
+
 impl Met {
     /// What is to be told when the answer breaks off on its way.
-    pub(super) fn on_break(&self) -> Option<impl FnOnce() + Send + Sync + 'static> {
-        let (watching, side, meter) = (self.watched?, self.plan.answering, Arc::clone(&self.meter));
-        Some(move || meter.did(side, Did::NOTHING, watching))
+    pub(super) fn on_break(&self) -> Option<OnBreak> {
+        Some(OnBreak { watching: self.watched?, side: self.plan.answering, meter: Arc::clone(&self.meter) })
     }
 
     /// Notes how the side did that has answered, or has not.
     pub(super) fn note(&self, side: Side, did: Did) {
         let Some(watching) = self.watched else {
-            if self.is_legacy_noted && side == Side::Legacy {
+            // What somebody tries out says nothing of what clients are answered.
+            let is_noted = self.operation.rollback_when.is_some() && !self.is_pinned;
+            if is_noted && side == Side::Legacy {
                 self.meter.legacy_did(did);
             }
             return;

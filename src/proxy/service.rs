@@ -119,10 +119,7 @@ impl Service {
                 let (gift, is_pinned) = (met.gift.take(), met.is_pinned);
                 let on_break = met.on_break();
                 let response = self.answer_operation(client, met, request, passage).await;
-                let mut response = match on_break {
-                    Some(told) => response.map(|body| body.or_break(told)),
-                    None => response,
-                };
+                let mut response = response.map(|body| body.or_break(on_break));
                 if let Some(gift) = gift {
                     sticky::give(&mut response, gift);
                 }
@@ -191,7 +188,6 @@ impl Service {
             sides: Arc::clone(in_force.reach.for_clients(self.thread)),
             upload: Limits::from(&settings.limits).upload,
             watched: rollback_when.filter(|_| stage.is_watched()).map(|when| entry.meter.watching(when)),
-            is_legacy_noted: rollback_when.is_some(),
             is_pinned: pinned.is_some(),
             gift,
             check: check.map(|()| Arc::clone(&in_force.reach)),
